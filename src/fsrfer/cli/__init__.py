@@ -1,0 +1,1 @@
+"""The ``fsrfer`` command: one module a sub-command, heavy imports inside."""

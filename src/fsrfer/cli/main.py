@@ -1,0 +1,65 @@
+"""Entry point: picks the sub-command, and turns errors meant for people into one line and exit code 2."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from fsrfer.errors import FsrferError
+from fsrfer.version import __version__
+
+COMMANDS = {
+    "predict": "expressions of every face in photos",
+    "classify": "expressions of face crops, without detection",
+    "info": "version, bundled models, detector, runtime",
+    "train": "train a model by a recipe",
+    "evaluate": "accuracy of a model at each down-sampling factor",
+}
+"""Sub-commands; each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> exit code``."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(arguments)
+    try:
+        options = parser.parse_args(arguments)
+        return int(options.run(options))
+    except FsrferError as error:
+        print(f"fsrfer: error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "fsrfer":
+            raise
+        print(f"fsrfer: error: {_missing(error.name or '')}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fsrfer: stopped; nothing half-written was left behind", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fsrfer", description="Facial expressions of small faces.")
+    parser.add_argument("--version", action="version", version=f"fsrfer {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == chosen:
+            module = importlib.import_module(f"fsrfer.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+def _missing(module: str) -> str:
+    extra = {"pandas": "dataframe"}.get(module.split(".")[0], "train")
+    return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

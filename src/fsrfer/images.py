@@ -1,0 +1,201 @@
+"""Decoding pictures safely, and the one way faces are cropped and resized in training and in use."""
+
+import io
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fsrfer.errors import InputError
+from fsrfer.types import UInt8Image
+
+ChannelOrder = Literal["rgb", "bgr"]
+ImageSource = str | Path | Image.Image | UInt8Image
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF", "JPEG2000")
+"""Formats that are decoded. Others, such as PostScript, would run foreign programs."""
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+    + (".ppm", ".pgm", ".pbm", ".pnm", ".mpo", ".avif", ".jp2")
+)
+"""File names taken for pictures when a folder is read."""
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before they are decoded."""
+
+MAX_BYTES = 256 * 1024 * 1024
+
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, struct.error)
+
+
+def load_rgb(path: str | Path) -> UInt8Image:
+    """Decode a picture file to RGB, upright (EXIF orientation applied); the first frame of an animation.
+
+    16-bit grey is scaled to 8 bits; transparent pixels are laid on white.
+
+    Returns:
+        uint8, height x width x 3.
+
+    Raises:
+        InputError: missing, empty, truncated, too large, or not a picture.
+    """
+    path = Path(path)
+    return decode_rgb(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a picture file of sane size.
+
+    Raises:
+        InputError: missing, unreadable, empty, a folder, or over `MAX_BYTES`.
+    """
+    try:
+        if not path.is_file():
+            what = "is not a regular file" if path.exists() else "no such file"
+            raise InputError(f"{path}: {what}; check the path")
+        size = path.stat().st_size
+        if size == 0:
+            raise InputError(f"{path}: the file is empty")
+        if size > MAX_BYTES:
+            raise InputError(f"{path}: {size / 2**20:.0f} MiB; pictures over {MAX_BYTES // 2**20} MiB are refused")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason})") from error
+
+
+def decode_rgb(data: bytes, name: str) -> UInt8Image:
+    """Decode the bytes of a picture file; ``name`` is used in messages. See `load_rgb`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return pil_to_rgb(image, name)
+    except UnidentifiedImageError:
+        raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{name}: too large to decode safely; the limit is {MAX_PIXELS // 10**6} megapixels") from None
+    except _DECODING_ERRORS as error:
+        raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
+
+
+def pil_to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:
+    """A PIL image of any mode as upright RGB; see `load_rgb`.
+
+    Raises:
+        InputError: over `MAX_PIXELS`, or floating-point pixels that have no known range.
+    """
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{name}: {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} megapixels")
+    if image.mode == "F":
+        raise InputError(f"{name}: floating-point pixels have no known range; convert the picture to 8 bits")
+    if image.mode.startswith("I"):
+        deep = np.asarray(image, dtype=np.int64)
+        scaled = deep if deep.max(initial=0) <= 255 else deep // 257
+        image = Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return np.asarray(image.convert("RGB"))
+
+
+def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str = "image") -> UInt8Image:
+    """Any picture a user may hold, as RGB.
+
+    Args:
+        source: a path, a PIL image, or a uint8 array (height x width, or height x width x 3).
+        channel_order: of an array with three channels; OpenCV's arrays are ``"bgr"``.
+        name: used in messages for an image that has no path.
+
+    Raises:
+        InputError: a file that cannot be decoded, or an array of another shape or type.
+    """
+    if isinstance(source, str | Path):
+        return load_rgb(source)
+    if isinstance(source, Image.Image):
+        try:
+            return pil_to_rgb(source, name)
+        except _DECODING_ERRORS as error:
+            raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
+    array = np.asarray(source)
+    shape_is_known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    if array.dtype != np.uint8 or not shape_is_known or array.size == 0:
+        raise InputError(
+            f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), "
+            f"not {array.dtype} of shape {array.shape}"
+        )
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise InputError(f"{name}: {array.shape[1]} x {array.shape[0]} pixels; the limit is {MAX_PIXELS // 10**6} megapixels")
+    if array.ndim == 2:
+        return np.repeat(array[:, :, None], 3, axis=2)
+    if channel_order not in ("rgb", "bgr"):
+        raise InputError(f"channel_order must be 'rgb' or 'bgr', not {channel_order!r}")
+    return array[:, :, ::-1] if channel_order == "bgr" else array
+
+
+def to_grey(image: UInt8Image) -> UInt8Image:
+    """Luma of an RGB picture (ITU-R 601, as PIL's mode ``L``); a grey picture is returned as it is."""
+    if image.ndim == 2:
+        return image
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
+
+
+def resize(image: UInt8Image, size: tuple[int, int]) -> UInt8Image:
+    """Resize to ``(width, height)`` by antialiased bicubic interpolation (a = -0.5; PIL's BICUBIC)."""
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BICUBIC))
+
+
+def shrink_and_restore(image: UInt8Image, factor: float) -> UInt8Image:
+    """The benchmark's low resolution: shrink by ``factor``, then back to the same size, both bicubic.
+
+    Exactly ``PIL.Image.resize((round(w / f), round(h / f)), BICUBIC)`` and back; at least one pixel is kept.
+    """
+    height, width = image.shape[:2]
+    small = (max(1, round(width / factor)), max(1, round(height / factor)))
+    return resize(resize(image, small), (width, height))
+
+
+def crop_faces(image: UInt8Image, boxes: Sequence[Sequence[float]], size: int, margin: float) -> UInt8Image:
+    """Square crops around face boxes, all of one size, ready for a network.
+
+    The square has the side ``(1 + 2 * margin) * max(width, height)`` of its box and the same centre. Where it leaves the
+    picture, edge pixels are repeated.
+
+    Args:
+        image: height x width (grey) or height x width x 3.
+        boxes: ``xyxy`` in pixels.
+        size: side of the crops in pixels.
+        margin: relative to the box's longer side, so that small and large faces are framed alike.
+
+    Returns:
+        uint8, N x size x size (x 3 for colour).
+    """
+    crops = np.zeros((len(boxes), size, size, *image.shape[2:]), np.uint8)
+    for crop, (x1, y1, x2, y2) in zip(crops, boxes, strict=True):
+        half = max(x2 - x1, y2 - y1) * (0.5 + margin)
+        centre_x, centre_y = (x1 + x2) / 2, (y1 + y2) / 2
+        crop[...] = _resample(image, (centre_x - half, centre_y - half, centre_x + half, centre_y + half), size)
+    return crops
+
+
+def _resample(image: UInt8Image, box: tuple[float, float, float, float], size: int) -> UInt8Image:
+    height, width = image.shape[:2]
+    rows = np.clip(np.arange(int(np.floor(box[1])), int(np.ceil(box[3]))), 0, height - 1)
+    columns = np.clip(np.arange(int(np.floor(box[0])), int(np.ceil(box[2]))), 0, width - 1)
+    patch = Image.fromarray(np.ascontiguousarray(image[np.ix_(rows, columns)]))
+    left, top = np.floor(box[0]), np.floor(box[1])
+    inner = (box[0] - left, box[1] - top, min(box[2] - left, patch.width), min(box[3] - top, patch.height))
+    return np.asarray(patch.resize((size, size), Image.Resampling.BICUBIC, box=inner))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

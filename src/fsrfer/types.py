@@ -1,0 +1,123 @@
+"""What flows between the rooms: small frozen values, checked when they are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer.errors import InputError
+
+UInt8Image = NDArray[np.uint8]
+"""A picture, height x width (grey) or height x width x 3 (RGB), values 0..255."""
+
+FloatArray = NDArray[np.float32]
+
+Box = tuple[float, float, float, float]
+"""A box ``(x1, y1, x2, y2)`` in pixels of the picture, origin at its top left corner."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Faces found in one picture, best first.
+
+    Attributes:
+        boxes: float32, N x 4, ``xyxy`` in pixels.
+        scores: float32, N, 0..1 (1 for boxes given by the user).
+        landmarks: float32, N x 5 x 2 in pixels: right eye, left eye, nose, right and left corner of the mouth
+            (the subject's right), or None where a source has none.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    landmarks: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.boxes)
+        if self.boxes.shape != (count, 4) or self.scores.shape != (count,):
+            raise ValueError(f"boxes must be N x 4 and scores N, not {self.boxes.shape} and {self.scores.shape}")
+        if self.landmarks is not None and self.landmarks.shape != (count, 5, 2):
+            raise ValueError(f"landmarks must be N x 5 x 2, not {self.landmarks.shape}")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def none(cls) -> "Detections":
+        """No face at all."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face of a photo and what its expression looks like.
+
+    Attributes:
+        box: ``xyxy`` in pixels of the upright photo.
+        detection_score: 0..1.
+        landmarks: five points, or None (see `Detections`).
+        size_px: the face's height in pixels of the photo.
+        expression: the likeliest class.
+        probability: its probability, 0..1.
+        probabilities: one for each of the seven classes; they sum to 1.
+        certain: whether the probability reaches the model's stated threshold (see ``fsrfer info``).
+        too_small: the face is below the smallest size asked for; it is counted, but never certain.
+    """
+
+    box: Box
+    detection_score: float
+    landmarks: tuple[Point, ...] | None
+    size_px: float
+    expression: str
+    probability: float
+    probabilities: Mapping[str, float]
+    certain: bool
+    too_small: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All faces of a photo together.
+
+    Attributes:
+        faces: how many faces were found, those too small included.
+        uncertain: how many of them have no certain expression.
+        too_small: how many are below the smallest size asked for.
+        shares: share of each expression among the faces that are large enough, 0..1 (all 0 without such a face).
+        mean_probabilities: mean probability of each expression over the same faces.
+    """
+
+    faces: int
+    uncertain: int
+    too_small: int
+    shares: Mapping[str, float]
+    mean_probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """The answer for one face crop.
+
+    Attributes:
+        size_px: the crop's height in pixels.
+        expression, probability, probabilities, certain: as in `Face`.
+    """
+
+    size_px: float
+    expression: str
+    probability: float
+    probabilities: Mapping[str, float]
+    certain: bool
+
+
+def check_box(box: tuple[float, ...], where: str) -> Box:
+    """A box as four finite numbers with a positive area.
+
+    Raises:
+        InputError: it is not one; the message begins with ``where``.
+    """
+    if len(box) != 4 or not all(np.isfinite(box)) or box[2] <= box[0] or box[3] <= box[1]:
+        raise InputError(f"{where}: a box needs x1 < x2 and y1 < y2 in pixels, not {list(box)}")
+    return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))

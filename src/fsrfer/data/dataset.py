@@ -1,0 +1,141 @@
+"""A data set as a list of labelled files, and its pixels as one array."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer.errors import DataError, InputError
+from fsrfer.images import load_rgb, resize, to_grey
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.types import UInt8Image
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled face.
+
+    Attributes:
+        path: of the picture file.
+        label: index into `EXPRESSIONS`.
+        votes: probability of each class (sums to 1); one-hot where only a label is known.
+    """
+
+    path: Path
+    label: int
+    votes: tuple[float, ...]
+
+    @classmethod
+    def labelled(cls, path: Path, label: int) -> "Sample":
+        """A sample with one sure label."""
+        return cls(path, label, tuple(float(index == label) for index in range(len(EXPRESSIONS))))
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDataset:
+    """The samples of one split of one data set, in a fixed order."""
+
+    name: str
+    split: str
+    samples: tuple[Sample, ...]
+
+    def __post_init__(self) -> None:
+        if not self.samples:
+            raise DataError(f"{self.name} {self.split}: no labelled faces found; check the path and the split")
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64, N: indices into `EXPRESSIONS`."""
+        return np.array([sample.label for sample in self.samples], dtype=np.int64)
+
+    @property
+    def votes(self) -> NDArray[np.float32]:
+        """float32, N x 7: the label distribution of each face."""
+        return np.array([sample.votes for sample in self.samples], dtype=np.float32)
+
+    def class_counts(self) -> dict[str, int]:
+        """Number of faces with each label."""
+        counts = Counter(sample.label for sample in self.samples)
+        return {name: counts[index] for index, name in enumerate(EXPRESSIONS)}
+
+    def load(self, index: int) -> UInt8Image:
+        """Pixels of one face, RGB, at its own size.
+
+        Raises:
+            DataError: the file cannot be decoded.
+        """
+        try:
+            return load_rgb(self.samples[index].path)
+        except InputError as error:
+            raise DataError(f"{self.name} {self.split}: {error}") from error
+
+
+def load_pixels(
+    dataset: FaceDataset,
+    size: int,
+    colour: Literal["grey", "rgb"],
+    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> UInt8Image:
+    """All faces of a data set at one size, in memory.
+
+    Args:
+        dataset: what to load.
+        size: side in pixels.
+        colour: ``"grey"`` or ``"rgb"``.
+        track: wraps the sequence of indices, to show progress.
+
+    Returns:
+        uint8, N x size x size (grey) or N x size x size x 3.
+    """
+    shape = (len(dataset), size, size) + ((3,) if colour == "rgb" else ())
+    pixels = np.empty(shape, np.uint8)
+    for index in track(range(len(dataset))):
+        image = dataset.load(index)
+        pixels[index] = resize(to_grey(image) if colour == "grey" else image, (size, size))
+    return pixels
+
+
+def fingerprint(pixels: UInt8Image, votes: NDArray[np.float32]) -> str:
+    """SHA-256 of the decoded faces and their label distributions, in order."""
+    digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes())
+    digest.update(np.ascontiguousarray(votes).tobytes())
+    return digest.hexdigest()
+
+
+def require_folder(path: Path, what: str) -> Path:
+    """The folder itself, or a `DataError` that says what it should have been."""
+    if not path.is_dir():
+        raise DataError(f"{path}: {what} expected here, but there is no such folder")
+    return path
+
+
+def require_files(paths: Sequence[Path], what: str) -> None:
+    """Check that every listed file is there, with one listing a folder.
+
+    Raises:
+        DataError: some are missing; the first three are named.
+    """
+    present = {folder: {entry.name for entry in folder.iterdir()} if folder.is_dir() else set() for folder in {p.parent for p in paths}}
+    missing = [path for path in paths if path.name not in present[path.parent]]
+    if missing:
+        named = ", ".join(str(path) for path in missing[:3])
+        raise DataError(f"{what}: {len(missing)} of {len(paths)} listed pictures are missing, such as {named}")
+
+
+def require_unique(names: Sequence[str], what: str) -> None:
+    """Check that no file is listed twice.
+
+    Raises:
+        DataError: some are; the first three are named.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{what}: {len(twice)} files are listed more than once, such as {', '.join(twice[:3])}")

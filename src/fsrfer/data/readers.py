@@ -1,0 +1,52 @@
+"""The readers by the names used on the command line: ``--data NAME=PATH``."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from fsrfer.data import ferplus, folder, manifest, rafdb
+from fsrfer.data.dataset import FaceDataset
+from fsrfer.errors import DataError
+
+READERS: dict[str, Callable[[Path, str], FaceDataset]] = {
+    "ferplus": ferplus.read,
+    "rafdb": rafdb.read,
+    "folder": folder.read,
+    "manifest": manifest.read,
+}
+
+SPLITS: dict[str, tuple[str, ...]] = {
+    "ferplus": tuple(ferplus.FOLDERS),
+    "rafdb": rafdb.SPLITS,
+}
+"""Splits that a published layout fixes; the other readers take any name."""
+
+
+def parse_sources(words: Iterable[str]) -> dict[str, Path]:
+    """``NAME=PATH`` arguments as a dictionary.
+
+    Raises:
+        DataError: another form, an unknown reader, or a reader named twice.
+    """
+    sources: dict[str, Path] = {}
+    for word in words:
+        name, separator, path = word.partition("=")
+        if not separator or not path:
+            raise DataError(f"--data {word}: expected NAME=PATH, with NAME one of {', '.join(READERS)}")
+        if name not in READERS:
+            raise DataError(f"--data {word}: unknown data set {name!r}; known: {', '.join(READERS)}")
+        if name in sources:
+            raise DataError(f"--data {word}: {name} is given twice")
+        sources[name] = Path(path)
+    return sources
+
+
+def read(name: str, path: Path, split: str) -> FaceDataset:
+    """Read one split of a data set.
+
+    Raises:
+        DataError: the split is unknown, or the files are not in the published layout.
+    """
+    known = SPLITS.get(name)
+    if known is not None and split not in known:
+        raise DataError(f"{name} has no split {split!r}; it has {', '.join(known)}")
+    return READERS[name](path, split)

@@ -1,0 +1,1 @@
+"""Making low resolution out of high resolution, in batches."""

@@ -1,0 +1,1 @@
+"""Measuring any ``predict(faces) -> probabilities``, in NumPy alone."""

@@ -1,0 +1,1 @@
+"""From trained weights to one sealed model file."""

@@ -1,0 +1,15 @@
+"""Networks, one a file: shapes and source stand in each docstring."""
+
+from fsrfer.networks.covpool import CovPoolExtractor, CovPoolHead, HeadOutput
+from fsrfer.networks.discriminator import FeatureDiscriminator
+from fsrfer.networks.generator import FeatureGenerator
+from fsrfer.networks.sr import ImageSuperResolver
+
+__all__ = [
+    "CovPoolExtractor",
+    "CovPoolHead",
+    "FeatureDiscriminator",
+    "FeatureGenerator",
+    "HeadOutput",
+    "ImageSuperResolver",
+]

@@ -1,0 +1,132 @@
+"""The compact classifier: a small residual network for faces of any size, brought to one input size.
+
+Residual blocks as in He et al., "Identity Mappings in Deep Residual Networks" (ECCV 2016); the per-image standardisation
+is the paper's prewhitening (arXiv:2004.02234, Sec. 4), kept inside the network so that training and use share it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Standardize(nn.Module):
+    """Per-image standardisation: minus the mean, over ``max(std, 1 / sqrt(pixels))`` (in units of 0..1 values).
+
+    Shape:
+        - Input and output: N x C x H x W; input values 0..255.
+
+    Example:
+        >>> faces = torch.tensor([0.0, 255.0]).reshape(1, 1, 1, 2)
+        >>> Standardize()(faces).flatten().tolist()
+        [-1.0, 1.0]
+    """
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Standardise each image over its channels and pixels."""
+        pixels = faces.float() / 255.0
+        mean = pixels.mean((1, 2, 3), keepdim=True)
+        centred = pixels - mean
+        std = centred.square().mean((1, 2, 3), keepdim=True).sqrt()
+        floor = (pixels.shape[1] * pixels.shape[2] * pixels.shape[3]) ** -0.5
+        return centred / std.clamp(min=floor)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a short cut around them.
+
+    Shape:
+        - Input and output: N x channels x H x W.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm2.weight)  # each block starts as the identity, which steadies early training
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        inner = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(x + self.norm2(self.conv2(inner)))
+
+
+def _conv_norm_relu(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )
+
+
+class CompactNet(nn.Module):
+    """A residual classifier; each stage halves the map and has its own width.
+
+    Args:
+        in_channels: 1 for grey faces, 3 for colour.
+        stem: channels at full resolution.
+        widths: channels of each stage.
+        blocks: residual blocks in each stage.
+        num_classes: number of logits.
+        dropout: on the pooled features, in training only.
+
+    Shape:
+        - Input: N x in_channels x S x S, values 0..255.
+        - Output: logits, N x num_classes.
+
+    Example:
+        >>> net = CompactNet(widths=(8, 16), blocks=(1, 1), stem=4).eval()
+        >>> net(torch.zeros(2, 1, 48, 48)).shape
+        torch.Size([2, 7])
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        stem: int = 32,
+        widths: Sequence[int] = (64, 128, 192),
+        blocks: Sequence[int] = (1, 1, 1),
+        num_classes: int = 7,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.standardize = Standardize()
+        self.stem = _conv_norm_relu(in_channels, stem, stride=1)
+        stages: list[nn.Module] = []
+        channels = stem
+        for width, depth in zip(widths, blocks, strict=True):
+            residual = (ResidualBlock(width) for _ in range(depth))
+            stages.append(nn.Sequential(_conv_norm_relu(channels, width, stride=2), *residual))
+            channels = width
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Logits of a batch of faces."""
+        maps: Tensor = self.stages(self.stem(self.standardize(faces)))  # N x C x S/2^k x S/2^k
+        logits: Tensor = self.head(maps)
+        return logits
+
+
+def count_gflop(network: nn.Module, in_channels: int, size: int) -> float:
+    """Cost of one face in 10^9 floating-point operations, two a multiply-add (convolutions and linear layers)."""
+    total = 0
+
+    def add(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        total += 2 * weight.numel() * (output[0, 0].numel() if output.ndim == 4 else 1)
+
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    handles = [layer.register_forward_hook(add) for layer in layers]
+    was_training = network.training
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, in_channels, size, size))
+    network.train(was_training)
+    for handle in handles:
+        handle.remove()
+    return total / 1e9

@@ -1,0 +1,1 @@
+"""Recipes: one complete file an experiment, checked by the schema beside them."""

@@ -1,0 +1,123 @@
+"""The one loop every kind of training runs in: steps, log, validation, checkpoints, resume."""
+
+import csv
+import io
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from lightning_fabric import Fabric
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from fsrfer.errors import TrainingError
+from fsrfer.files import write_text
+from fsrfer.recipes.schema import LoopSettings
+from fsrfer.training import checkpoint
+
+
+class Trainee(Protocol):
+    """What the loop drives. Each step must depend on nothing but the state and the step's number."""
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """Do one step; returns its losses."""
+
+    def validate(self) -> dict[str, float]:
+        """Measure the present state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put a saved state back."""
+
+
+def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, stage: str) -> None:
+    """Train for ``settings.max_steps`` steps, going on from the newest checkpoint of the stage where there is one.
+
+    Raises:
+        TrainingError: a loss is not a finite number; the last good checkpoint stays.
+    """
+    checkpoints, log = folder / "checkpoints" / stage, MetricsLog(folder / f"metrics-{stage}.csv")
+    step = _restored(trainee, checkpoints)
+    if fabric.is_global_zero:
+        log.drop_after(step)
+    with _progress(fabric) as progress:
+        bar = progress.add_task(stage, total=settings.max_steps, completed=step, note="")
+        started = time.monotonic()
+        while step < settings.max_steps:
+            losses = trainee.train_step(step)
+            step += 1
+            _require_finite(losses, step, stage, checkpoints)
+            last = step == settings.max_steps
+            row: dict[str, float] = {}
+            if step % settings.log_every == 0 or last:
+                row = {**losses, "seconds": time.monotonic() - started}
+            if step % settings.validate_every == 0 or last:
+                row.update(trainee.validate())
+            if row and fabric.is_global_zero:
+                log.write(step, row)
+            if step % settings.checkpoint_every == 0 or last:
+                if fabric.is_global_zero:
+                    log.flush()
+                    checkpoint.save(checkpoints, step, trainee.state_dict())
+                fabric.barrier()
+            progress.update(bar, completed=step, note=" ".join(f"{key} {value:.4g}" for key, value in losses.items()))
+
+
+def _restored(trainee: Trainee, checkpoints: Path) -> int:
+    newest = checkpoint.newest(checkpoints)
+    if newest is None:
+        return 0
+    step, state = checkpoint.load(newest)
+    trainee.load_state_dict(state)
+    return step
+
+
+def _require_finite(losses: Mapping[str, float], step: int, stage: str, checkpoints: Path) -> None:
+    broken = [name for name, value in losses.items() if not math.isfinite(value)]
+    if broken:
+        good = checkpoint.newest(checkpoints)
+        kept = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
+        raise TrainingError(
+            f"{stage}: {', '.join(broken)} became {losses[broken[0]]} at step {step}; {kept}. Try a lower learning rate, "
+            "or precision 32-true"
+        )
+
+
+def _progress(fabric: Fabric) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), disable=not fabric.is_global_zero)
+
+
+class MetricsLog:
+    """A CSV table of (step, name, value), rewritten atomically, so that a killed run leaves a whole one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rows: list[tuple[int, str, float]] = []
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as lines:
+                self._rows = [(int(row["step"]), row["name"], float(row["value"])) for row in csv.DictReader(lines)]
+
+    def drop_after(self, step: int) -> None:
+        """Forget rows past a step: a resumed run writes them again."""
+        self._rows = [row for row in self._rows if row[0] <= step]
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Add the values of one step."""
+        self._rows += [(step, name, value) for name, value in values.items()]
+
+    def flush(self) -> None:
+        """Write the table."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("step", "name", "value"))
+        writer.writerows(self._rows)
+        write_text(self.path, text.getvalue())
+
+    @property
+    def rows(self) -> list[tuple[int, str, float]]:
+        """All rows so far."""
+        return list(self._rows)

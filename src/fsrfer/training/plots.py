@@ -1,0 +1,30 @@
+"""Pictures of a run: its curves."""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from fsrfer.files import atomic_path
+
+
+def plot_metrics(table: Path, target: Path) -> None:
+    """Draw every series of a metrics table: losses on the left, accuracies on the right."""
+    series: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    with table.open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            series[row["name"]].append((int(row["step"]), float(row["value"])))
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    losses, accuracies = figure.subplots(1, 2)
+    for name, points in series.items():
+        if name != "seconds":
+            axes = accuracies if name.startswith("accuracy") else losses
+            steps, values = zip(*points, strict=True)
+            axes.plot(steps, values, label=name, marker="o" if len(points) < 30 else None)
+    for axes, title in ((losses, "training losses"), (accuracies, "validation accuracy")):
+        axes.set(title=title, xlabel="step")
+        if axes.lines:
+            axes.legend(frameon=False)
+    with atomic_path(target) as path:
+        figure.savefig(path, dpi=110)

@@ -1,0 +1,33 @@
+"""Randomness as a function of (seed, purpose, step), so that a resumed run draws what the first run would have drawn."""
+
+import hashlib
+
+import torch
+
+
+def generator(seed: int, purpose: str, step: int) -> torch.Generator:
+    """A CPU generator for one purpose at one step."""
+    return torch.Generator().manual_seed(_mix(seed, purpose, step))
+
+
+def seed_everything(seed: int, purpose: str, step: int) -> None:
+    """Seed torch's global generators, which layers such as dropout draw from."""
+    torch.manual_seed(_mix(seed, purpose, step))
+
+
+def batch_indices(seed: int, step: int, count: int, batch_size: int) -> torch.Tensor:
+    """Indices of the batch at a step: each pass over the data is a fresh permutation.
+
+    Returns:
+        long, batch_size; a batch may reach into the next pass.
+    """
+    start = step * batch_size
+    epochs = range(start // count, (start + batch_size - 1) // count + 1)
+    order = torch.cat([torch.randperm(count, generator=generator(seed, "order", epoch)) for epoch in epochs])
+    first = start - (start // count) * count
+    return order[first : first + batch_size]
+
+
+def _mix(seed: int, purpose: str, step: int) -> int:
+    digest = hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")

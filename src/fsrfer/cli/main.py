@@ -12,6 +12,7 @@ from fsrfer.version import __version__
 COMMANDS = {
     "predict": "expressions of every face in photos",
     "classify": "expressions of face crops, without detection",
+    "demo": "one portrait at shrinking sizes, to see how small a face may be",
     "info": "version, bundled models, detector, runtime",
     "train": "train a model by a recipe",
     "evaluate": "accuracy of a model at each down-sampling factor",

@@ -1,0 +1,68 @@
+# Two environments: .venv for development (everything), .venv-use for the way of use alone (no torch).
+# Each is made once and again only when pyproject.toml or constraints.txt change.
+
+PYTHON ?= python3
+DEV := .venv
+USE := .venv-use
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup all test check format lint format-check types imports tests docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(USE)/installed ## recognise a built-in portrait at shrinking sizes (installs the way of use, without torch)
+	@$(USE)/bin/fsrfer demo -o demo.png
+	@echo
+	@echo "Your own photo:   $(USE)/bin/fsrfer predict PHOTO.jpg --annotate annotated"
+
+test: check tests ## every check and every test (installs the development environment)
+
+all: test demo ## the tests, then the demo
+
+setup: $(DEV)/installed ## make the development environment
+
+check: lint format-check types imports ## the checks that run no code
+
+format: $(DEV)/installed ## rewrite the code in the project's format
+	$(DEV)/bin/ruff format .
+	$(DEV)/bin/ruff check --fix .
+
+lint: $(DEV)/installed ## ruff's rules
+	$(DEV)/bin/ruff check .
+
+format-check: $(DEV)/installed ## whether the code is formatted
+	$(DEV)/bin/ruff format --check .
+
+types: $(DEV)/installed ## mypy, strict
+	$(DEV)/bin/mypy
+
+imports: $(DEV)/installed ## which part may import which
+	$(DEV)/bin/lint-imports
+
+tests: $(DEV)/installed ## pytest, examples of the documentation included
+	$(DEV)/bin/python -m pytest
+
+docs: $(DEV)/installed ## only the examples, commands and links of the documentation
+	$(DEV)/bin/python -m pytest README.md docs src tests/docs
+
+clean: ## remove both environments and all caches
+	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist demo.png
+
+$(DEV)/installed: pyproject.toml constraints.txt
+	$(call new_environment,$(DEV))
+	@echo "Installing the development environment into $(DEV); the first time takes a few minutes."
+	@$(DEV)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]' -c constraints.txt
+	@touch $@
+
+$(USE)/installed: pyproject.toml constraints.txt
+	$(call new_environment,$(USE))
+	@echo "Installing fsrfer for use into $(USE)."
+	@$(USE)/bin/python -m pip install $(PIP_FLAGS) -e '.[demo]' -c constraints.txt
+	@touch $@
+
+define new_environment
+@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "fsrfer needs Python 3.11 or newer; say which with: make PYTHON=python3.11 ...")'
+@$(PYTHON) -m venv $(1)
+endef

@@ -1,0 +1,32 @@
+"""``fsrfer classify``: expressions of face crops, without detection."""
+
+import argparse
+
+from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain, with_progress
+from fsrfer.inference.pipeline import Recognizer
+from fsrfer.inference.sinks import format_for, open_sink
+from fsrfer.inference.sources import expand, load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``fsrfer classify``."""
+    parser.add_argument(
+        "faces", nargs="+", metavar="FACE", help="pictures filled by one face each: files, folders, globs"
+    )
+    add_output_arguments(parser)
+    add_model_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Classify every crop; 0 if all went well, 2 if any failed."""
+    sources = expand(options.faces)
+    recognizer = Recognizer(options.model, threads=options.threads)
+    pictures = with_progress(load(sources), len(sources), "faces")
+    failures = 0
+    with open_sink(format_for(options.format, options.output), options.output, "crops") as sink:
+        for result in recognizer.classify_pictures(pictures):
+            sink.write(result)
+            if result.error is not None:
+                failures += 1
+                complain(result.error)
+    return 2 if failures else 0

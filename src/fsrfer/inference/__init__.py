@@ -1,0 +1,1 @@
+"""The way of use, without torch: sources, detection, recognition, results, annotation, sinks."""

@@ -1,0 +1,30 @@
+"""One way to open an ONNX file, for the detector and the recogniser."""
+
+from typing import Any
+
+from fsrfer.errors import ModelError
+
+
+def open_session(data: bytes, where: str, threads: int | None = None) -> Any:
+    """An ONNX Runtime session on the CPU, from the bytes of a file (so nothing beside it is read).
+
+    Args:
+        data: the content of the ``.onnx`` file.
+        where: names the file in messages.
+        threads: how many to use; None leaves it to ONNX Runtime (one a core).
+
+    Raises:
+        ModelError: ONNX Runtime cannot load it.
+    """
+    import onnxruntime  # here, so that `import fsrfer` stays quick
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+        raise ModelError(
+            f"{where}: not a model that ONNX Runtime can load; check that it is a whole .onnx file"
+        ) from error

@@ -101,5 +101,7 @@ def verify_seal(data: bytes, where: str) -> str:
         raise ModelError(f"{where}: not an fsrfer model; use one that `fsrfer train` or `fsrfer export` wrote")
     digits = found[0]
     if hashlib.sha256(data.replace(digits, b"0" * 64)).hexdigest().encode() != digits:
-        raise ModelError(f"{where}: the file is damaged (its SHA-256 is not the one it was sealed with); fetch it again")
+        raise ModelError(
+            f"{where}: the file is damaged (its SHA-256 is not the one it was sealed with); fetch it again"
+        )
     return str(digits, "ascii")

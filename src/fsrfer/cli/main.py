@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"fsrfer: error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] == "fsrfer":
+        if (error.name or "").partition(".")[0] == "fsrfer":
             raise
         print(f"fsrfer: error: {_missing(error.name or '')}", file=sys.stderr)
         return 2
@@ -58,7 +58,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _missing(module: str) -> str:
-    extra = {"pandas": "dataframe"}.get(module.split(".")[0], "train")
+    extra = {"pandas": "dataframe"}.get(module.partition(".")[0], "train")
     return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
 
 

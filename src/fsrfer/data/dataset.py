@@ -123,7 +123,10 @@ def require_files(paths: Sequence[Path], what: str) -> None:
     Raises:
         DataError: some are missing; the first three are named.
     """
-    present = {folder: {entry.name for entry in folder.iterdir()} if folder.is_dir() else set() for folder in {p.parent for p in paths}}
+    present = {
+        folder: {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+        for folder in {p.parent for p in paths}
+    }
     missing = [path for path in paths if path.name not in present[path.parent]]
     if missing:
         named = ", ".join(str(path) for path in missing[:3])

@@ -17,7 +17,9 @@ def read(root: Path, split: str) -> FaceDataset:
     folder = require_folder(root if split == "all" else root / split, "one folder a class")
     classes = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     if split == "all" and classes and not any(is_expression(entry.name) for entry in classes):
-        raise DataError(f"{folder}: no class folders, but {', '.join(c.name for c in classes[:3])}; choose one with --split")
+        raise DataError(
+            f"{folder}: no class folders, but {', '.join(c.name for c in classes[:3])}; choose one with --split"
+        )
     samples: list[Sample] = []
     for entry in classes:
         if not is_expression(entry.name):

@@ -16,19 +16,30 @@ Track = Callable[[Iterable[int]], Iterable[int]]
 
 
 def probabilities_at(
-    predict: Predict, load: Callable[[int], UInt8Image], count: int, factor: float, track: Track = iter, batch: int = 256
+    predict: Predict,
+    load: Callable[[int], UInt8Image],
+    count: int,
+    factor: float,
+    track: Track = iter,
+    batch: int = 256,
 ) -> FloatArray:
     """Probabilities of ``count`` faces shrunk by ``factor`` and restored; faces are loaded a batch at a time.
 
     Returns:
         float32, count x 7.
     """
-    answers = [predict([shrink_and_restore(load(i), factor) for i in rows]) for rows in _batches(track(range(count)), batch)]
+    answers = [
+        predict([shrink_and_restore(load(i), factor) for i in rows]) for rows in _batches(track(range(count)), batch)
+    ]
     return np.concatenate(answers)
 
 
 def score_at(
-    predict: Predict, load: Callable[[int], UInt8Image], labels: NDArray[np.int64], factor: float, track: Track = iter
+    predict: Predict,
+    load: Callable[[int], UInt8Image],
+    labels: NDArray[np.int64],
+    factor: float,
+    track: Track = iter,
 ) -> Scores:
     """Scores at one factor; see `probabilities_at`."""
     return score(labels, probabilities_at(predict, load, len(labels), factor, track))

@@ -46,7 +46,10 @@ class Scores:
             "recall": _named(self.recall),
             "precision": _named(self.precision),
             "f1": _named(self.f1),
-            "confusion": {"labels": list(EXPRESSIONS), "rows_true_columns_predicted": self.confusion.tolist()},
+            "confusion": {
+                "labels": list(EXPRESSIONS),
+                "rows_true_columns_predicted": self.confusion.tolist(),
+            },
         }
 
 
@@ -107,7 +110,8 @@ def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    ratio: NDArray[np.float64] = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return ratio
 
 
 def _named(values: NDArray[np.float64]) -> dict[str, float | None]:

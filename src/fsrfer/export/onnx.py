@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -12,46 +14,61 @@ from torch import nn
 from fsrfer.files import atomic_path
 from fsrfer.model_file import BLANK_SEAL, INFO_KEY, SEAL_KEY, ModelInfo, seal
 
+OPSET = 18
 
-def export_classifier(network: nn.Module, info: ModelInfo, target: Path) -> None:
-    """Write a network as one sealed ONNX file, with any number of faces a call.
+
+def to_onnx(network: nn.Module, channels: int, size: int) -> onnx.ModelProto:
+    """A network as an ONNX graph that takes any number of faces.
 
     Args:
-        network: in evaluation mode; faces (float32, N x C x S x S, 0..255) to logits (N x classes).
-        info: the description to put inside.
-        target: the file to write.
+        network: faces (float32, N x channels x size x size, 0..255) to logits (N x classes).
+        channels: 1 or 3.
+        size: side in pixels.
     """
-    channels = 1 if info.colour == "grey" else 3
-    example = torch.zeros(2, channels, info.size, info.size)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+    example = torch.zeros(2, channels, size, size)
+    with _quiet():
         program = torch.onnx.export(
             network.eval(),
             (example,),
             input_names=["faces"],
             output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("count", min=1)},),
-            opset_version=18,
+            opset_version=OPSET,
             dynamo=True,
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
+    model: onnx.ModelProto = program.model_proto
     _strip_traces(model)
+    return model
+
+
+def write_model(model: onnx.ModelProto, info: ModelInfo, target: Path) -> None:
+    """Put the description into a graph, seal it, and write it atomically."""
     onnx.helper.set_model_props(model, {INFO_KEY: info.to_json(), SEAL_KEY: BLANK_SEAL})
     onnx.checker.check_model(model, full_check=True)
     with atomic_path(target) as path:
         path.write_bytes(seal(model.SerializeToString(deterministic=True)))
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter speaks of packages it does not find and of steps that went well; neither is news."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _strip_traces(model: onnx.ModelProto) -> None:
     """Drop the exporter's notes (source lines, paths of the machine it ran on)."""
     model.producer_name, model.producer_version, model.doc_string = "fsrfer", "", ""
-    for node in model.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    del model.graph.metadata_props[:]
-    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        del value.metadata_props[:]
-    for tensor in model.graph.initializer:
-        del tensor.metadata_props[:]
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]

@@ -102,7 +102,9 @@ class CompactNet(nn.Module):
             stages.append(nn.Sequential(_conv_norm_relu(channels, width, stride=2), *residual))
             channels = width
         self.stages = nn.Sequential(*stages)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, num_classes)
+        )
 
     def forward(self, faces: Tensor) -> Tensor:
         """Logits of a batch of faces."""

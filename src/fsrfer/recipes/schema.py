@@ -121,7 +121,10 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
         RecipeError: no such recipe, text that is not TOML, a key the recipe does not have, or a value that does not fit.
     """
     if name in bundled_recipes():
-        text, where = (resources.files("fsrfer.recipes") / f"{name}.toml").read_text("utf-8"), f"recipe {name}"
+        text, where = (
+            (resources.files("fsrfer.recipes") / f"{name}.toml").read_text("utf-8"),
+            f"recipe {name}",
+        )
     elif Path(name).is_file():
         text, where = Path(name).read_text("utf-8"), name
     else:

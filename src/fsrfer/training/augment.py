@@ -36,7 +36,9 @@ def draw(count: int, settings: AugmentationSettings, generator: torch.Generator)
     def uniform(extent: float) -> Tensor:
         return (torch.rand(count, generator=generator) * 2 - 1) * extent
 
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0) if settings.flip else torch.ones(count)
+    mirror = (
+        torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0) if settings.flip else torch.ones(count)
+    )
     erased = torch.rand(count, generator=generator) < settings.erase
     erase = torch.rand(count, 4, generator=generator)
     erase[:, 2:] = (0.06 + 0.14 * erase[:, 2:]) * erased[:, None]

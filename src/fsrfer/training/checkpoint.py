@@ -49,7 +49,9 @@ def load(path: Path) -> tuple[int, dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         return int(metadata["step"]), _rebuilt(json.loads(metadata["outline"]), tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise TrainingError(f"{path}: not a checkpoint of fsrfer ({error}); remove it to go on from the one before") from error
+        raise TrainingError(
+            f"{path}: not a checkpoint of fsrfer ({error}); remove it to go on from the one before"
+        ) from error
 
 
 def _all(folder: Path) -> list[Path]:
@@ -77,5 +79,3 @@ def _rebuilt(outline: Any, tensors: Mapping[str, Tensor]) -> Any:
     if "list" in outline:
         return [_rebuilt(item, tensors) for item in outline["list"]]
     return outline["value"]
-
-

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from fsrfer.degradation.resize import BatchDegrader
 from fsrfer.evaluation.metrics import score
-from fsrfer.losses.classification import soft_cross_entropy
+from fsrfer.losses.classification import classification_loss
 from fsrfer.recipes.schema import ClassifierRecipe
 from fsrfer.training import augment
+from fsrfer.training.compute import mean_over_processes, to_channels_last
 from fsrfer.training.ema import WeightAverage
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.randomness import batch_indices, generator, seed_everything
@@ -33,11 +34,15 @@ class ClassifierTrainer:
         valid: faces to choose by.
     """
 
-    def __init__(self, fabric: Fabric, recipe: ClassifierRecipe, network: nn.Module, train: Faces, valid: Faces) -> None:
+    def __init__(
+        self, fabric: Fabric, recipe: ClassifierRecipe, network: nn.Module, train: Faces, valid: Faces
+    ) -> None:
         self.fabric, self.recipe, self.train, self.valid = fabric, recipe, train, valid
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = to_channels_last(network)
         optimizer = torch.optim.AdamW(
-            _decay_groups(network, recipe.optimizer.weight_decay), lr=recipe.optimizer.learning_rate, fused=True
+            _decay_groups(network, recipe.optimizer.weight_decay),
+            lr=recipe.optimizer.learning_rate,
+            fused=True,
         )
         self.model, self.optimizer = fabric.setup(self.network, optimizer)
         self.average = WeightAverage(self.network, recipe.optimizer.ema_decay)
@@ -49,12 +54,12 @@ class ClassifierTrainer:
         seed_everything(self.recipe.seed, f"layers/{self.fabric.global_rank}", step)
         faces, votes = self.batch(step)
         self.network.train()
-        loss = soft_cross_entropy(self.model(faces).float(), votes)
+        loss = classification_loss(self.model(faces).float(), votes)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.optimizer.step()
         self.average.update(self.network, step)
-        return {"loss": float(self.fabric.all_reduce(loss.detach()))}
+        return {"loss": mean_over_processes(self.fabric, loss)}
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """This process's part of the batch at a step: faces (N x C x S x S, 0..255) and label distributions (N x 7)."""
@@ -83,7 +88,7 @@ class ClassifierTrainer:
         """Probabilities of all faces at one factor, float32, N x 7."""
         self.network.eval()
         answers = []
-        for pixels in faces.pixels.split(256):
+        for pixels in torch.split(faces.pixels, 256):
             maps = as_maps(pixels).to(self.fabric.device).float()
             small = self.degrade.small_sizes(torch.full((len(maps),), float(factor))).to(self.fabric.device)
             inputs = self.degrade(maps, small).contiguous(memory_format=torch.channels_last)

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from fsrfer.errors import TrainingError
 from fsrfer.files import write_text
@@ -87,7 +94,13 @@ def _require_finite(losses: Mapping[str, float], step: int, stage: str, checkpoi
 
 
 def _progress(fabric: Fabric) -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, TextColumn("{task.fields[note]}"), disable=not fabric.is_global_zero)
 
 

@@ -16,7 +16,8 @@ from fsrfer.data import readers
 from fsrfer.errors import RecipeError, TrainingError
 from fsrfer.files import atomic_path
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.networks.compact import CompactNet
+from fsrfer.model_file import ModelInfo
+from fsrfer.networks.compact import CompactNet, count_gflop
 from fsrfer.recipes.schema import ClassifierRecipe, load_recipe, save_recipe
 from fsrfer.training import loop
 from fsrfer.training.classifier import ClassifierTrainer
@@ -34,12 +35,15 @@ class Trained:
     Attributes:
         network: with its final (averaged) weights, in evaluation mode.
         recipe: the complete recipe.
-        provenance: data hashes, seed, steps and environment, for the model's description.
+        train, valid: the faces it was trained on, and those to calibrate on.
+        validation: what the latter are, such as ``ferplus valid``.
     """
 
     network: nn.Module
     recipe: ClassifierRecipe
-    provenance: Mapping[str, Any]
+    train: Faces
+    valid: Faces
+    validation: str
 
 
 def open_run(folder: Path, recipe: ClassifierRecipe, resume: bool) -> None:
@@ -52,9 +56,13 @@ def open_run(folder: Path, recipe: ClassifierRecipe, resume: bool) -> None:
     kept = folder / RECIPE_FILE
     if kept.exists():
         if not resume:
-            raise TrainingError(f"{folder}: holds a run already; add --resume to go on with it, or choose another folder")
+            raise TrainingError(
+                f"{folder}: holds a run already; add --resume to go on with it, or choose another folder"
+            )
         if load_recipe(str(kept)) != recipe:
-            raise RecipeError(f"{kept}: this run was begun with other settings; give the same ones, or choose another folder")
+            raise RecipeError(
+                f"{kept}: this run was begun with other settings; give the same ones, or choose another folder"
+            )
     save_recipe(recipe, kept)
 
 
@@ -69,9 +77,12 @@ def train_classifier(fabric: Fabric, recipe: ClassifierRecipe, sources: Mapping[
     if recipe.validation not in sources:
         raise RecipeError(f"the recipe validates on {recipe.validation}: add --data {recipe.validation}=PATH")
     if recipe.loop.batch_size % fabric.world_size:
-        raise RecipeError(f"loop.batch_size {recipe.loop.batch_size} does not divide among {fabric.world_size} processes")
+        raise RecipeError(
+            f"loop.batch_size {recipe.loop.batch_size} does not divide among {fabric.world_size} processes"
+        )
     train = _with_labels(_load(recipe, sources, "train"), recipe.labels)
-    valid = _load(recipe, {recipe.validation: sources[recipe.validation]}, _validation_split(recipe.validation))
+    split = _validation_split(recipe.validation)
+    valid = _load(recipe, {recipe.validation: sources[recipe.validation]}, split)
     torch.manual_seed(recipe.seed)
     network = build_network(recipe)
     trainer = ClassifierTrainer(fabric, recipe, network, train, valid)
@@ -80,7 +91,24 @@ def train_classifier(fabric: Fabric, recipe: ClassifierRecipe, sources: Mapping[
     if fabric.is_global_zero:
         save_weights(network, folder / WEIGHTS_FILE)
         plot_metrics(folder / "metrics-classifier.csv", folder / "curves.png")
-    return Trained(network.eval().cpu(), recipe, _provenance(recipe, train, valid))
+    return Trained(network.eval().cpu(), recipe, train, valid, f"{recipe.validation} {split}")
+
+
+def describe(trained: Trained) -> ModelInfo:
+    """The description of a trained model, before it is calibrated and measured."""
+    recipe = trained.recipe
+    return ModelInfo(
+        name=recipe.name,
+        version=__version__,
+        labels=EXPRESSIONS,
+        size=recipe.input.size,
+        colour=recipe.input.colour,
+        margin=recipe.export.margin,
+        flip=recipe.export.flip,
+        gflop=round(count_gflop(trained.network, recipe.input.channels, recipe.input.size), 4),
+        parameters=sum(parameter.numel() for parameter in trained.network.parameters()),
+        training=_provenance(recipe, trained.train, trained.valid),
+    )
 
 
 def build_network(recipe: ClassifierRecipe) -> CompactNet:

@@ -1,0 +1,120 @@
+"""``fsrfer evaluate MODEL --data NAME=PATH --split S --factors 1-8``."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fsrfer.errors import FsrferError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", metavar="MODEL", help="a bundled model (such as default), or an .onnx file")
+    parser.add_argument("--data", required=True, metavar="NAME=PATH", help="a data set, such as ferplus=DIR")
+    parser.add_argument("--split", default="valid", metavar="S", help="which part of it (default: valid)")
+    parser.add_argument("--factors", default="1-8", metavar="LIST", help="such as 1-8 or 1,2,4,6.5 (default: 1-8)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of ONNX Runtime")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure the model; returns the exit code."""
+    import json
+
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import track
+
+    from fsrfer.data import readers
+    from fsrfer.evaluation.by_factor import probabilities_at
+    from fsrfer.evaluation.calibration import selective_accuracy
+    from fsrfer.evaluation.metrics import score
+    from fsrfer.files import write_text
+    from fsrfer.inference.pipeline import Recognizer
+
+    factors = parse_factors(options.factors)
+    ((name, path),) = readers.parse_sources([options.data]).items()
+    dataset = readers.read(name, path, options.split)
+    recognizer = Recognizer(options.model, threads=options.threads)
+    console = Console(stderr=True)
+
+    def predict(faces: Any) -> Any:
+        return np.array([list(answer.probabilities.values()) for answer in recognizer.classify(faces)], np.float32)
+
+    report: dict[str, Any] = {}
+    for factor in factors:
+        label = f"x{factor:g}"
+        indices = lambda i, label=label: track(i, label, console=console, transient=True)  # noqa: E731
+        probabilities = probabilities_at(predict, dataset.load, len(dataset), factor, indices)
+        certain_accuracy, certain_share = selective_accuracy(
+            probabilities, dataset.labels, recognizer.info.certain_from
+        )
+        report[label] = {
+            **score(dataset.labels, probabilities).to_dict(),
+            "certain_accuracy": certain_accuracy,
+            "certain_share": certain_share,
+        }
+    Console().print(_table(report, f"{options.model} on {name} {options.split}: {len(dataset)} faces"))
+    if options.json:
+        summary = {
+            "model": options.model,
+            "sha256": recognizer.sha256,
+            "data": name,
+            "split": options.split,
+            "class_counts": dataset.class_counts(),
+            "factors": report,
+        }
+        write_text(options.json, json.dumps(summary, indent=2) + "\n")
+    return 0
+
+
+def parse_factors(text: str) -> list[float]:
+    """Factors written as a list of numbers and ranges.
+
+    Raises:
+        FsrferError: something else, or a factor below 1.
+
+    Example:
+        >>> parse_factors("1-3,6.5")
+        [1.0, 2.0, 3.0, 6.5]
+    """
+    factors: list[float] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            factors += [float(n) for n in range(int(first), int(last) + 1)] if last else [float(first)]
+    except ValueError:
+        raise FsrferError(f"--factors {text}: expected numbers and ranges, such as 1-8 or 1,2,4") from None
+    if not factors or not all(1 <= factor <= 64 for factor in factors):
+        raise FsrferError(f"--factors {text}: factors are between 1 and 64")
+    return list(dict.fromkeys(factors))
+
+
+def _table(report: dict[str, Any], title: str) -> Any:
+    from rich.table import Table
+
+    table = Table(title=title)
+    columns = (
+        "factor",
+        "accuracy",
+        "95% interval",
+        "macro-F1",
+        "calibration error",
+        "certain",
+        "right when certain",
+    )
+    for column in columns:
+        table.add_column(column, justify="right")
+    for factor, row in report.items():
+        low, high = row["interval_95"]
+        right = row["certain_accuracy"]
+        table.add_row(
+            factor,
+            f"{row['accuracy']:.1%}",
+            f"{low:.1%} - {high:.1%}",
+            f"{row['macro_f1']:.1%}",
+            f"{row['calibration_error']:.1%}",
+            f"{row['certain_share']:.0%}",
+            "-" if right is None else f"{right:.1%}",
+        )
+    return table

@@ -1,0 +1,119 @@
+"""From a trained network to a model file that says what it is worth: calibrated, measured, described, checked."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fsrfer.errors import ModelError
+from fsrfer.evaluation.calibration import (
+    certain_threshold,
+    fit_temperature,
+    selective_accuracy,
+    view_probabilities,
+)
+from fsrfer.evaluation.metrics import score
+from fsrfer.export.onnx import to_onnx, write_model
+from fsrfer.images import shrink_and_restore
+from fsrfer.inference.recognition import ExpressionModel
+from fsrfer.model_file import ModelInfo
+from fsrfer.types import UInt8Image
+
+FACTORS = (1, 2, 3, 4, 5, 6, 7, 8)
+PARITY = 1e-4
+
+Track = Callable[[Iterable[Any]], Iterable[Any]]
+
+
+def release(
+    network: nn.Module,
+    info: ModelInfo,
+    faces: UInt8Image,
+    labels: NDArray[np.int64],
+    split: str,
+    target: Path,
+    track: Track = iter,
+) -> ModelInfo:
+    """Calibrate on validation faces, measure, and write the sealed model file.
+
+    Args:
+        network: trained, on the CPU.
+        info: the description; temperature, threshold and accuracy are filled in here.
+        faces: validation faces at the network's size, uint8, N x S x S (x 3).
+        labels: int64, N.
+        split: what the faces are, such as ``ferplus valid``.
+        target: the ``.onnx`` file.
+        track: wraps the factors, to show progress.
+
+    Returns:
+        the complete description.
+
+    Raises:
+        ModelError: ONNX Runtime's probabilities differ from the network's by more than 1e-4.
+    """
+    logits = {factor: logit_views(network, _shrunk(faces, factor), info.flip) for factor in track(FACTORS)}
+    every, repeated = np.concatenate(list(logits.values()), axis=1), np.tile(labels, len(FACTORS))
+    temperature = fit_temperature(every, repeated)
+    probabilities: dict[float, NDArray[np.floating]] = {
+        f: view_probabilities(z, temperature) for f, z in logits.items()
+    }
+    threshold = certain_threshold(probabilities, labels)
+    complete = replace(
+        info,
+        temperature=temperature,
+        certain_from=threshold,
+        accuracy={split: {f"x{factor}": _figures(p, labels, threshold) for factor, p in probabilities.items()}},
+    )
+    write_model(to_onnx(network, 1 if info.colour == "grey" else 3, info.size), complete, target)
+    check_parity(target, faces[:256], probabilities[1][:256])
+    return complete
+
+
+@torch.no_grad()
+def logit_views(network: nn.Module, faces: UInt8Image, flip: bool, batch: int = 256) -> NDArray[np.float32]:
+    """Logits of each face, and of its mirror image where asked for: views x N x classes."""
+    network.eval()
+    maps = torch.from_numpy(faces)
+    maps = maps[:, None] if maps.ndim == 3 else maps.permute(0, 3, 1, 2)
+    views = []
+    for mirrored in (False, True)[: 1 + flip]:
+        parts = (part.flip(-1) if mirrored else part for part in torch.split(maps, batch))
+        views.append(torch.cat([network(part.float()) for part in parts]).numpy())
+    return np.stack(views)
+
+
+def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) -> None:
+    """Check that a written model gives the probabilities it was exported with.
+
+    Raises:
+        ModelError: it differs by more than 1e-4.
+    """
+    difference = float(np.abs(ExpressionModel(path).probabilities(faces) - expected).max())
+    if difference > PARITY:
+        raise ModelError(
+            f"{path}: ONNX Runtime's probabilities differ from the network's by {difference:.2g} (limit {PARITY})"
+        )
+
+
+def _shrunk(faces: UInt8Image, factor: float) -> UInt8Image:
+    return np.stack([shrink_and_restore(face, factor) for face in faces])
+
+
+def _figures(
+    probabilities: NDArray[np.floating], labels: NDArray[np.int64], threshold: float
+) -> dict[str, float | None]:
+    scores = score(labels, probabilities)
+    certain_accuracy, certain_share = selective_accuracy(probabilities, labels, threshold)
+    figures: Sequence[tuple[str, float | None]] = (
+        ("accuracy", scores.accuracy),
+        ("macro_f1", scores.macro_f1),
+        ("calibration_error", scores.calibration_error),
+        ("certain_accuracy", certain_accuracy),
+        ("certain_share", certain_share),
+    )
+    return {name: None if value is None else round(value, 4) for name, value in figures}

@@ -1,0 +1,48 @@
+"""Where a training runs: Lightning Fabric, opened from three numbers, so that one command serves a laptop and a cluster."""
+
+import logging
+import warnings
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from fsrfer.errors import TrainingError
+
+
+def open_fabric(devices: int, nodes: int, precision: str) -> Fabric:
+    """A launched Fabric.
+
+    Args:
+        devices: processes on this machine (a GPU each where there are some).
+        nodes: machines.
+        precision: such as ``bf16-mixed`` or ``32-true``.
+
+    Raises:
+        TrainingError: numbers below one, or a precision Fabric does not know.
+    """
+    if devices < 1 or nodes < 1:
+        raise TrainingError(f"--devices {devices} --nodes {nodes}: both must be at least 1")
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+    try:
+        fabric = Fabric(devices=devices, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise TrainingError(f"--precision {precision}: {str(error).splitlines()[0]}") from error
+    fabric.launch()
+    return fabric
+
+
+def mean_over_processes(fabric: Fabric, value: Tensor) -> float:
+    """The mean of a scalar over all processes."""
+    mean = fabric.all_reduce(value.detach())
+    assert isinstance(mean, Tensor)
+    return float(mean)
+
+
+def to_channels_last(network: nn.Module) -> nn.Module:
+    """The network with its kernels laid out channels last, which convolutions in bf16 run fastest on."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network

@@ -1,18 +1,72 @@
-"""Losses of the classifier itself."""
+"""Losses of classifiers: cross-entropy against hard or soft labels, and distillation from a teacher."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
+from fsrfer.losses.weighting import weighted_mean
 
-def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Cross entropy against label distributions: ``mean(w * -sum_c t_c log softmax(z)_c)``.
+
+def classification_loss(
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    *,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    r"""Cross-entropy with soft labels.
+
+    .. math::
+        -\frac{1}{N} \sum_n w_n \sum_c \omega_c \, \tilde t_{nc} \log \mathrm{softmax}(z_n)_c, \qquad
+        \tilde t = (1 - \epsilon) t + \epsilon / C
+
+    The mean is over samples also with class weights: a rare class then counts more, and is not divided away
+    again.
 
     Args:
-        logits: N x C.
-        targets: N x C, rows that sum to 1.
-        weights: N, or None for ones.
+        logits: of the classifier.
+        targets: class indices (int64) or a distribution over the classes (such as shares of votes).
+        weights: of each sample, or None for equal ones.
+        class_weights: of each class, or None for equal ones.
+        label_smoothing: the share of every label that is spread over all classes, 0..1.
 
-    Returns:
-        scalar.
+    Shape:
+        N x C; N or N x C; N; C to a scalar.
+
+    Example:
+        >>> import torch
+        >>> classification_loss(torch.zeros(1, 4), torch.tensor([2]))  # log 4
+        tensor(1.3863)
     """
-    losses = -(targets * logits.log_softmax(1)).sum(1)
-    return (losses if weights is None else weights * losses).mean()
+    soft = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+    losses = F.cross_entropy(logits, soft, weight=class_weights, label_smoothing=label_smoothing, reduction="none")
+    return weighted_mean(losses, weights)
+
+
+def distillation_loss(
+    logits: Tensor, teacher_logits: Tensor, weights: Tensor | None = None, *, temperature: float = 4.0
+) -> Tensor:
+    r"""Divergence of a student from its teacher, both softened by a temperature.
+
+    .. math::
+        T^2 \, \frac{1}{N} \sum_n w_n \, \mathrm{KL}\!\left(\mathrm{softmax}(t_n / T)
+        \,\Vert\, \mathrm{softmax}(z_n / T)\right)
+
+    The factor keeps the gradient's size the same at every temperature. The teacher gets no gradient.
+
+    Args:
+        logits: the student's.
+        teacher_logits: the teacher's, for the same faces (in high resolution).
+        weights: of each sample, or None for equal ones.
+        temperature: above 0; higher tells more of the unlikely classes.
+
+    Shape:
+        N x C twice, and N, to a scalar.
+
+    Reference:
+        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531.
+    """
+    student = F.log_softmax(logits / temperature, dim=1)
+    teacher = F.log_softmax(teacher_logits.detach() / temperature, dim=1)
+    divergence = F.kl_div(student, teacher, reduction="none", log_target=True).sum(1)
+    return temperature**2 * weighted_mean(divergence, weights)

@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from fsrfer.errors import FsrferError
 from fsrfer.version import __version__
@@ -43,8 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"fsrfer: error: {message} (see: {self.prog} --help)\n")
+
+
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fsrfer", description="Facial expressions of small faces.")
+    parser = _Parser(prog="fsrfer", description="Facial expressions of small faces.")
     parser.add_argument("--version", action="version", version=f"fsrfer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     chosen = next((word for word in arguments if not word.startswith("-")), None)

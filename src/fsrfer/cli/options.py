@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from fsrfer.errors import RecipeError
 from fsrfer.inference.sinks import FORMATS, printable
 
 T = TypeVar("T")
@@ -38,10 +37,10 @@ def positive(text: str) -> int:
     """A whole number of at least one, from the command line.
 
     Raises:
-        RecipeError: it is not one.
+        argparse.ArgumentTypeError: it is not one.
     """
     if not text.isdecimal() or int(text) < 1:
-        raise RecipeError(f"{text!r} must be a whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of 1 or more")
     return int(text)
 
 
@@ -49,14 +48,14 @@ def non_negative(text: str) -> float:
     """A finite number of at least zero, from the command line.
 
     Raises:
-        RecipeError: it is not one.
+        argparse.ArgumentTypeError: it is not one.
     """
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        raise RecipeError(f"{text!r} must be a number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of 0 or more")
     return value
 
 

@@ -16,8 +16,8 @@ from fsrfer.types import UInt8Image
 ChannelOrder = Literal["rgb", "bgr"]
 ImageSource = str | Path | Image.Image | UInt8Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF", "JPEG2000")
-"""Formats that are decoded. Others, such as PostScript, would run foreign programs."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
+"""Formats that are decoded (a camera's MPO opens as JPEG). Others, such as PostScript, would run foreign programs."""
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -74,7 +74,7 @@ def decode_rgb(data: bytes, name: str) -> UInt8Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
                 return pil_to_rgb(image, name)
     except UnidentifiedImageError:
         raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
@@ -82,6 +82,12 @@ def decode_rgb(data: bytes, name: str) -> UInt8Image:
         raise InputError(f"{name}: too large to decode safely; the limit is {MAX_PIXELS // 10**6} megapixels") from None
     except _DECODING_ERRORS as error:
         raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
+
+
+def _known_formats() -> list[str]:
+    """Those of `FORMATS` that this build of Pillow can open."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def pil_to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:

@@ -45,7 +45,10 @@ def resize_matrix(length_in: int, length_out: int) -> NDArray[np.float64]:
 
 
 def imresize(image: UInt8Image, size: tuple[int, int]) -> UInt8Image:
-    """Resize to ``(width, height)`` by antialiased bicubic interpolation; equals PIL to rounding.
+    """Resize to ``(width, height)`` by antialiased bicubic interpolation, first across, then down.
+
+    Along one axis it equals PIL to rounding. Along both, PIL's own order of the two passes varies with the sizes and the
+    release; where values overshoot 0..255 and are cut off in between, that can move a pixel by a few grey levels.
 
     Args:
         image: uint8, height x width or height x width x channels.

@@ -63,6 +63,11 @@ class Recognizer:
         """What the recogniser's file says of itself."""
         return self._model.info
 
+    @property
+    def sha256(self) -> str:
+        """The seal of the recogniser's file."""
+        return self._model.sha256
+
     @cached_property
     def detector(self) -> Detector:
         """The face detector.

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from fsrfer.evaluation.by_factor import probabilities_at
+from fsrfer.evaluation.calibration import (
+    certain_threshold,
+    fit_temperature,
+    selective_accuracy,
+    view_probabilities,
+)
+from fsrfer.evaluation.metrics import calibration_error, score, wilson_interval
+from fsrfer.images import shrink_and_restore
+
+
+def one_hot(answers, classes=7):
+    return np.eye(classes)[answers]
+
+
+def test_scores_worked_out_by_hand():
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    scores = score(labels, one_hot([0, 0, 1, 1, 0, 2]))
+    assert scores.accuracy == pytest.approx(4 / 6)
+    assert scores.confusion[:3, :3].tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
+    # F1: class 0 2*2/(3+3), class 1 2*1/(2+2), class 2 1; classes 3..6 do not occur
+    assert scores.macro_f1 == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert scores.recall[:3] == pytest.approx([2 / 3, 1 / 2, 1])
+    assert np.isnan(scores.recall[3])
+    assert scores.to_dict()["recall"]["happiness"] is None
+
+
+def test_a_class_answered_but_never_true_lowers_the_others_only():
+    scores = score(np.array([0, 0]), one_hot([0, 3]))
+    assert scores.macro_f1 == pytest.approx(2 / 3)
+
+
+def test_wilson_is_known_and_stays_in_range():
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson_interval(0, 5)[0] == 0.0
+    assert wilson_interval(5, 5)[1] == pytest.approx(1.0)
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_calibration_error_by_hand():
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.7, 0.3], [0.6, 0.4]])
+    # bins of 1/15: 0.9 -> right once of two, gap |1 - 1.8|; 0.7 right, gap 0.3; 0.6 wrong, gap 0.6
+    assert calibration_error(np.array([0, 1, 0, 1]), probabilities) == pytest.approx((0.8 + 0.3 + 0.6) / 4)
+
+
+def test_score_refuses_nothing_and_mismatches():
+    with pytest.raises(ValueError, match="need N labels"):
+        score(np.zeros(0, np.int64), np.zeros((0, 7)))
+    with pytest.raises(ValueError, match="need N labels"):
+        score(np.zeros(3, np.int64), np.zeros((2, 7)))
+
+
+def test_temperature_is_recovered_from_overconfident_logits():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (20_000, 7))
+    honest = view_probabilities(logits[None], 1.0)
+    labels = np.array([rng.choice(7, p=row) for row in honest])
+    assert fit_temperature(2.0 * logits[None], labels) == pytest.approx(2.0, rel=0.05)
+
+
+def test_views_are_averaged_as_probabilities():
+    views = np.array([[[0.0, np.log(3.0)]], [[0.0, 0.0]]])
+    np.testing.assert_allclose(view_probabilities(views, 1.0), [[(0.25 + 0.5) / 2, (0.75 + 0.5) / 2]])
+
+
+def test_the_threshold_is_the_smallest_that_holds_at_every_factor():
+    labels = np.zeros(4, np.int64)
+    sharp = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.45, 0.55]])  # right from 0.56 on
+    small = np.array([[0.9, 0.1], [0.3, 0.7], [0.35, 0.65], [0.45, 0.55]])  # right from 0.71 on
+    assert certain_threshold({1: sharp}, labels) == pytest.approx(0.56)
+    assert certain_threshold({1: sharp, 8: small}, labels) == pytest.approx(0.71)
+    assert selective_accuracy(small, labels, 0.71) == (1.0, 0.25)
+    assert selective_accuracy(small, labels, 0.95) == (None, 0.0)
+
+
+def test_faces_are_shrunk_one_by_one_and_in_order():
+    rng = np.random.default_rng(0)
+    faces = [rng.integers(0, 256, (size, size), np.uint8) for size in (20, 30, 40, 50, 60)]
+    seen = []
+
+    def predict(batch):
+        seen.extend(batch)
+        return np.full((len(batch), 7), 1 / 7, np.float32)
+
+    probabilities = probabilities_at(predict, faces.__getitem__, 5, 3.0, batch=2)
+    assert probabilities.shape == (5, 7)
+    for face, degraded in zip(faces, seen, strict=True):
+        np.testing.assert_array_equal(degraded, shrink_and_restore(face, 3.0))

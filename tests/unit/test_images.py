@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from fsrfer.errors import InputError
+from fsrfer.images import as_rgb, crop_faces, load_rgb, resize, shrink_and_restore, to_grey
+
+RAMP = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80).astype(np.uint8)
+
+
+def test_paths_pil_images_and_arrays_agree(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "ü.png")
+    for source in (tmp_path / "ü.png", str(tmp_path / "ü.png"), Image.fromarray(rgb), rgb):
+        np.testing.assert_array_equal(as_rgb(source), rgb)
+    np.testing.assert_array_equal(as_rgb(rgb[:, :, ::-1], channel_order="bgr"), rgb)
+    np.testing.assert_array_equal(as_rgb(RAMP)[:, :, 1], RAMP)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(5, np.uint8)],
+)
+def test_other_arrays_are_refused_with_what_is_wanted(array):
+    with pytest.raises(InputError, match="must be uint8"):
+        as_rgb(array)
+
+
+def test_an_unknown_channel_order_is_refused():
+    with pytest.raises(InputError, match="'rgb' or 'bgr'"):
+        as_rgb(np.zeros((4, 4, 3), np.uint8), channel_order="gbr")
+
+
+def test_transparent_pixels_lie_on_white(tmp_path):
+    layer = np.zeros((2, 2, 4), np.uint8)
+    layer[0, 0] = (200, 10, 10, 255)
+    Image.fromarray(layer).save(tmp_path / "alpha.png")
+    rgb = load_rgb(tmp_path / "alpha.png")
+    assert rgb[0, 0].tolist() == [200, 10, 10]
+    assert rgb[1, 1].tolist() == [255, 255, 255]
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16)).save(tmp_path / "deep.png")
+    assert load_rgb(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 100, 255]
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.repeat(RAMP[:, :, None], 3, 2)).save(tmp_path / "turned.jpg", exif=exif)
+    assert load_rgb(tmp_path / "turned.jpg").shape == (80, 60, 3)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3.5, 8, 64])
+def test_shrinking_is_exactly_pils(factor):
+    size = (max(1, round(80 / factor)), max(1, round(60 / factor)))
+    small = Image.fromarray(RAMP).resize(size, Image.Resampling.BICUBIC)
+    expected = np.asarray(small.resize((80, 60), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(shrink_and_restore(RAMP, factor), expected)
+
+
+def test_a_whole_number_crop_without_margin_is_the_box_itself():
+    crop = crop_faces(RAMP, [(10, 20, 34, 44)], size=24, margin=0.0)
+    np.testing.assert_array_equal(crop[0], RAMP[20:44, 10:34])
+
+
+def test_margins_are_relative_to_the_longer_side():
+    inner = crop_faces(RAMP, [(20, 20, 40, 40)], size=32, margin=0.5)
+    np.testing.assert_array_equal(inner[0], resize(RAMP[10:50, 10:50], (32, 32)))
+    tall = crop_faces(RAMP, [(25, 20, 35, 40)], size=32, margin=0.5)
+    np.testing.assert_array_equal(tall, inner)
+
+
+def test_beyond_the_edge_its_pixels_are_repeated():
+    image = np.zeros((20, 20), np.uint8)
+    image[:, 0] = 200
+    crop = crop_faces(image, [(-10, 0, 10, 20)], size=20, margin=0.0)[0]
+    assert (crop[:, :10] == 200).all()
+    assert (crop[:, 12:] == 0).all()
+
+
+def test_boxes_wholly_or_far_outside_still_give_crops():
+    crops = crop_faces(RAMP, [(500, 500, 510, 510), (-3.5, -2.25, 4.5, 6)], size=8, margin=0.2)
+    assert crops.shape == (2, 8, 8)
+    assert (crops[0] == RAMP[-1, -1]).all()
+
+
+def test_colour_crops_keep_their_channels_and_grey_is_luma():
+    rgb = np.dstack([RAMP, np.zeros_like(RAMP), RAMP])
+    assert crop_faces(rgb, [(0, 0, 9, 9)], 12, 0.1).shape == (1, 12, 12, 3)
+    assert to_grey(np.full((1, 1, 3), (255, 0, 0), np.uint8))[0, 0] == 76  # 0.299 * 255
+    assert to_grey(RAMP) is RAMP

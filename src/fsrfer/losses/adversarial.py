@@ -27,15 +27,25 @@ Critic = Callable[[Tensor], Tensor]
 """Features, N x ..., to critic scores, N; any discriminator."""
 
 
-def mixed_features(feat_hr: Tensor, feat_sr: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """A random point between the two features of each face, cut off from the networks that made them.
+def mixed_features(feat_hr: Tensor, feat_sr: Tensor, shares: Tensor | None = None) -> Tensor:
+    r"""A point between the two features of each face, cut off from the networks that made them.
+
+    .. math::
+        f_{mix} = (1 - \alpha) f_{HR} + \alpha \, G(f_{LR}), \qquad \alpha \sim U(0, 1)
+
+    Args:
+        feat_hr: high-resolution features.
+        feat_sr: super-resolved features.
+        shares: :math:`\alpha` of each face, or None to draw them. Processes that share a batch and draw for
+            themselves cannot repeat the run of one process; given shares can.
 
     Shape:
-        N x ... twice, to N x ..., ready to be differentiated by.
+        N x ... twice, and N, to N x ..., a leaf that requires a gradient.
     """
-    per_sample = [feat_hr.shape[0]] + [1] * (feat_hr.ndim - 1)
-    share = torch.rand(per_sample, generator=generator, dtype=feat_hr.dtype, device=feat_hr.device)
-    return torch.lerp(feat_hr.detach(), feat_sr.detach(), share).requires_grad_()
+    if shares is None:
+        shares = torch.rand(feat_hr.shape[0], dtype=feat_hr.dtype, device=feat_hr.device)
+    per_sample = shares.view(-1, *[1] * (feat_hr.ndim - 1))
+    return torch.lerp(feat_hr.detach(), feat_sr.detach(), per_sample).requires_grad_()
 
 
 def squared_gradient_norm(critic: Critic, features: Tensor) -> Tensor:
@@ -110,9 +120,9 @@ class AdversarialLoss(Protocol):
         feat_hr: Tensor,
         feat_sr: Tensor,
         weights: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        shares: Tensor | None = None,
     ) -> Tensor:
-        """What D minimises; ``feat_sr`` is detached here; ``generator`` draws the points between."""
+        """What D minimises; ``feat_sr`` is detached here; ``shares`` (N) as in `mixed_features`."""
         ...
 
     def generator_loss(self, critic: Critic, feat_hr: Tensor, feat_sr: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -140,10 +150,10 @@ class WganDiv:
         feat_hr: Tensor,
         feat_sr: Tensor,
         weights: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """See `AdversarialLoss`."""
-        feat_mix = mixed_features(feat_hr, feat_sr, generator)
+        feat_mix = mixed_features(feat_hr, feat_sr, shares)
         scores_hr, scores_sr = critic(feat_hr), critic(feat_sr.detach())
         penalty = wgan_div_penalty(critic, feat_mix, k=self.k, p=self.p)
         return weighted_mean(scores_hr, weights) - weighted_mean(scores_sr, weights) + penalty
@@ -176,10 +186,10 @@ class WganGp:
         feat_hr: Tensor,
         feat_sr: Tensor,
         weights: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        shares: Tensor | None = None,
     ) -> Tensor:
         """See `AdversarialLoss`."""
-        feat_mix = mixed_features(feat_hr, feat_sr, generator)
+        feat_mix = mixed_features(feat_hr, feat_sr, shares)
         scores_hr, scores_sr = critic(feat_hr), critic(feat_sr.detach())
         penalty = wgan_gp_penalty(critic, feat_mix, coefficient=self.penalty)
         return weighted_mean(scores_sr, weights) - weighted_mean(scores_hr, weights) + penalty
@@ -210,7 +220,7 @@ class Vanilla:
         feat_hr: Tensor,
         feat_sr: Tensor,
         weights: Tensor | None = None,
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        shares: Tensor | None = None,  # noqa: ARG002
     ) -> Tensor:
         """See `AdversarialLoss`."""
         return real_versus_generated(critic(feat_hr), critic(feat_sr.detach()), weights)
@@ -245,7 +255,7 @@ class RelativisticAverage:
         feat_hr: Tensor,
         feat_sr: Tensor,
         weights: Tensor | None = None,
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        shares: Tensor | None = None,  # noqa: ARG002
     ) -> Tensor:
         """See `AdversarialLoss`."""
         scores_hr, scores_sr = critic(feat_hr), critic(feat_sr.detach())

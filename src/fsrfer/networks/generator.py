@@ -79,7 +79,9 @@ class FeatureGenerator(nn.Module):
     paper's numbers and a 128x128 feature: 1,158,913 parameters, which batch norm folded into its convolutions
     leaves as 1,157,185 (the 1.157 M of the paper's preset), and 18.93 G multiply-adds a face.
 
-    Weights start as He's, times ``init_scale``, biases at zero; so the first output is nearly zero.
+    Weights start as He's, times ``init_scale``, biases at zero; so the first output is nearly zero. Batch norm uses
+    the batch's statistics in training and running ones in evaluation. (The public reference code builds it in its
+    evaluation mode and never updates the statistics, so there it only scales and shifts.)
 
     Args:
         in_channels: of the feature.

@@ -214,7 +214,8 @@ class BiMap(nn.Module):
         Without that sign Q's columns would turn over from one step to the next.
         """
         q, r = torch.linalg.qr(in_full_precision(self.weight))
-        return q * r.diagonal().sign()
+        weight: Tensor = q * r.diagonal().sign()
+        return weight
 
     def forward(self, matrices: Tensor) -> Tensor:
         """Map N x in_dim x in_dim to N x out_dim x out_dim."""

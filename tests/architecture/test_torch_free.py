@@ -13,10 +13,8 @@ from PIL import Image
 
 from support.toy_model import write_toy
 
-FOREIGN = (
-    ("torch", "lightning_fabric", "lightning_utilities", "pydantic", "tomli_w", "safetensors", "onnx", "onnxscript")
-    + ("sklearn", "scipy", "matplotlib", "tensorboard", "pandas", "cv2")
-)
+TRAINING = {"torch", "lightning_fabric", "pydantic", "tomli_w", "safetensors", "onnx", "onnxscript", "tensorboard"}
+FOREIGN = TRAINING | {"sklearn", "scipy", "matplotlib", "pandas", "cv2"}
 
 PREAMBLE = f'''
 import sys
@@ -39,7 +37,12 @@ def run_blocked(code: str, *arguments: str, cwd: Path) -> str:
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

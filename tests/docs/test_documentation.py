@@ -9,11 +9,11 @@ import pytest
 from fsrfer.cli.main import COMMANDS, _parser
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]) + [
-    ROOT / "src" / "fsrfer" / "weights" / "MODEL_CARD.md"
-]
+CARD = ROOT / "src" / "fsrfer" / "weights" / "MODEL_CARD.md"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md", CARD]
 
 _BLOCK = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_OPERATOR = re.compile(r" (?:\|\|?|&&) ")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 
@@ -21,7 +21,7 @@ _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 def commands_of(text: str) -> list[list[str]]:
     """Arguments of every ``fsrfer`` command in the shell blocks of a page."""
     lines = "\n".join(_BLOCK.findall(text)).replace("\\\n", " ").splitlines()
-    words = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+    words = [shlex.split(_OPERATOR.split(line)[0], comments=True) for line in lines]
     return [line[1:] for line in words if line and Path(line[0]).name == "fsrfer"]
 
 

@@ -74,9 +74,7 @@ def bundled_portrait() -> Path:
     raise InputError("the demo's portrait comes with matplotlib: pip install 'fsrfer[demo]', or give --portrait FILE")
 
 
-def shrinking_row(
-    portrait: UInt8Image, face_height: float, heights: Sequence[int]
-) -> tuple[UInt8Image, list[Box]]:
+def shrinking_row(portrait: UInt8Image, face_height: float, heights: Sequence[int]) -> tuple[UInt8Image, list[Box]]:
     """A portrait side by side at several sizes, on grey.
 
     Args:

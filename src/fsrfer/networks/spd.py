@@ -68,6 +68,17 @@ def loewner_matrix(eig: Tensor, function: Spectral) -> Tensor:
     return torch.where(together, function.slope((rows + columns) / 2), rise / gap.masked_fill(together, 1.0))
 
 
+def _eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors; NaN eigenvalues where a matrix is not finite.
+
+    LAPACK meets such a matrix with NaN or with an error about convergence, as it happens. A diverging network should
+    be known by its loss, and should not spoil the other faces of a batch.
+    """
+    finite = matrices.isfinite().flatten(-2).all(-1)
+    eig, vectors = torch.linalg.eigh(matrices.where(finite[..., None, None], 0.0))
+    return eig.masked_fill(~finite.unsqueeze(-1), torch.nan), vectors
+
+
 class _SpectralMap(torch.autograd.Function):
     """``U f(S) U^T`` of a symmetric ``U S U^T``, differentiated by the Daleckii-Krein theorem.
 
@@ -78,7 +89,7 @@ class _SpectralMap(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, matrices: Tensor, function: Spectral) -> Tensor:
-        eig, vectors = torch.linalg.eigh(matrices)
+        eig, vectors = _eigh(matrices)
         ctx.save_for_backward(eig, vectors)
         ctx.function = function
         mapped: Tensor = (vectors * function.value(eig).unsqueeze(-2)) @ vectors.mT

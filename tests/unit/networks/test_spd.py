@@ -95,6 +95,18 @@ def test_gradients_stay_finite_where_eigenvalues_meet(matrix):
     assert mapped.isfinite().all() and matrices.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+@pytest.mark.parametrize("size", [3, 5, 40])
+def test_a_matrix_that_is_not_finite_gives_nan_and_spares_the_others(poison, size):
+    matrices = 2 * torch.eye(size).repeat(2, 1, 1)
+    matrices[0, 0, 0] = poison
+    mapped = log_eig_of_re_eig(matrices.requires_grad_())
+    mapped.sum().backward()
+    assert mapped[0].isnan().all() and matrices.grad[0].isnan().any()
+    torch.testing.assert_close(mapped[1], math.log(2) * torch.eye(size))
+    assert matrices.grad[1].isfinite().all()
+
+
 def test_gradient_of_log_at_the_identity_by_hand():
     # d log(X) at X = 2I is dX / 2
     matrices = (2 * torch.eye(3))[None].requires_grad_()

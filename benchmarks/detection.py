@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def overlaps(first: FloatArray, second: FloatArray) -> NDArray[np.float32]:
 
 def header(tally: Tally) -> str:
     """Bins, and how many faces fall into each."""
-    bins = [f"{low}-{high}" for low, high in zip(HEIGHTS, HEIGHTS[1:], strict=False)]
+    bins = [f"{low}-{high}" for low, high in pairwise(HEIGHTS)]
     counts = [str(len(tally.found[index])) for index in bin_numbers()]
     return "\n".join([line("height px", bins, "false", "s/MP"), line("faces", counts, "", "")])
 

@@ -7,7 +7,6 @@ is larger than one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,13 @@ from fsrfer.errors import ModelError
 from fsrfer.inference.yunet import YuNet, concatenate, read_bundled_weights
 from fsrfer.types import Detections, FloatArray, UInt8Image
 
-PRESETS: dict[str, tuple[int, ...]] = {"fast": (), "default": (2,), "tiny": (2, 3)}
+PRESETS: dict[str, tuple[int, ...]] = {"fast": (), "default": (2,), "tiny": (3,)}
 """The enlarged passes of each preset, after the shrunken and the plain ones that all have."""
 
-THRESHOLD = 0.6
-THRESHOLD_ENLARGED = 0.7
-"""Higher, because enlarged hands, shoes and latches look like faces to the network."""
+THRESHOLD = 0.7
+THRESHOLD_SMALL = 0.6
+SMALL = 16
+"""Faces below `SMALL` pixels score lower however much they are enlarged; above, that score means hands, shoes and ties."""
 
 OVERLAP = 160
 """Of neighbouring tiles, in pixels of the pass: larger than any face an enlarged pass is asked for."""
@@ -40,6 +40,9 @@ MAX_OVERLAP = 0.3
 MAX_INSIDE = 0.7
 """A box of which a larger share lies in a better one (or the reverse) is a part of the same face."""
 
+MIN_INSIDE = 0.4
+"""Share of a box that must lie in the picture."""
+
 EDGE = 2
 """Pixels of a tile; a box nearer than this to an inner edge is cut off; the next tile has it whole."""
 
@@ -51,13 +54,11 @@ class Pass:
     Attributes:
         shrink: the picture is first made this many times smaller (1 or more, a float for "to fit").
         enlarge: then each tile this many times larger (1, 2 or 3).
-        threshold: the smallest score kept.
         largest: the largest box kept, in pixels of the photo.
     """
 
     shrink: float = 1.0
     enlarge: int = 1
-    threshold: float = THRESHOLD
     largest: float = float("inf")
 
 
@@ -92,8 +93,8 @@ class Detector:
             Boxes clipped to the picture, scores, and five landmarks each.
         """
         height, width = image.shape[:2]
-        found = [self._detect_in_pass(image, look) for look in self.passes(height, width)]
-        return suppress(clip(concatenate(found), height, width))
+        found = concatenate([self._detect_in_pass(image, look) for look in self.passes(height, width)])
+        return suppress(clip(sure(found), height, width))
 
     def passes(self, height: int, width: int) -> list[Pass]:
         """The looks a picture of this size needs; a small one needs no shrunken look."""
@@ -103,8 +104,7 @@ class Detector:
         while shrink * 1.5 < fit or shrink == 1:
             looks.append(Pass(shrink=shrink))
             shrink *= STEP_DOWN
-        enlarged = partial(Pass, threshold=THRESHOLD_ENLARGED, largest=LARGEST_IN_ENLARGED)
-        return looks + [enlarged(enlarge=factor) for factor in self.enlargements]
+        return looks + [Pass(enlarge=factor, largest=LARGEST_IN_ENLARGED) for factor in self.enlargements]
 
     def _detect_in_pass(self, image: UInt8Image, look: Pass) -> Detections:
         picture = _shrink(image, look.shrink)
@@ -124,7 +124,7 @@ class Detector:
     def _detect_in_tile(self, picture: UInt8Image, tile: tuple[int, int, int, int], look: Pass) -> Detections:
         left, top, right, bottom = tile
         window = _enlarge(picture[top:bottom, left:right], look.enlarge)
-        found = self._network.detect(window, look.threshold)
+        found = self._network.detect(window, THRESHOLD_SMALL)
         found = _select(found, ~_is_cut(found.boxes, tile, window.shape, picture.shape))
         return _affine(found, (1 / look.enlarge, 1 / look.enlarge), (left, top))
 
@@ -146,14 +146,20 @@ def spread(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
     return [(start, start + window) for start in starts]
 
 
+def sure(found: Detections) -> Detections:
+    """Without boxes whose score is too low for their size."""
+    wanted = np.where(_sides(found.boxes)[:, 1] < SMALL, THRESHOLD_SMALL, THRESHOLD)
+    return _select(found, np.asarray(found.scores >= wanted))
+
+
 def clip(found: Detections, height: int, width: int) -> Detections:
     """Boxes cut to the picture, without those that are not finite or lie outside it."""
+    found = _select(found, _all_of(np.isfinite(found.boxes)))
     boxes = found.boxes.copy()
-    finite = np.isfinite(boxes).all(axis=1)
     boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)
     boxes[:, 1::2] = boxes[:, 1::2].clip(0, height)
-    seen = finite & (_sides(boxes) >= 1).all(axis=1) & (_area(boxes) >= 0.4 * _area(found.boxes))
-    return _select(Detections(boxes, found.scores, found.landmarks), seen)
+    is_inside = _area(boxes) >= MIN_INSIDE * _area(found.boxes)
+    return _select(Detections(boxes, found.scores, found.landmarks), is_inside & _all_of(_sides(boxes) >= 1))
 
 
 def suppress(found: Detections) -> Detections:
@@ -220,6 +226,10 @@ def _affine(found: Detections, scale: tuple[float, float], shift: tuple[float, f
 def _select(found: Detections, which: NDArray[np.bool_] | NDArray[np.int_]) -> Detections:
     landmarks = None if found.landmarks is None else found.landmarks[which]
     return Detections(found.boxes[which], found.scores[which], landmarks)
+
+
+def _all_of(conditions: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(conditions.all(axis=1))
 
 
 def _sides(boxes: FloatArray) -> FloatArray:

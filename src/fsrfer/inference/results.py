@@ -159,7 +159,8 @@ def _face_row(face: Face) -> Row:
     row = face_to_dict(face)
     del row["landmarks"]
     corners = dict(zip(("x1", "y1", "x2", "y2"), row.pop("box"), strict=True))
-    return {**row, **corners, **row.pop("probabilities")}
+    probabilities = row.pop("probabilities")
+    return {**row, **corners, **probabilities}
 
 
 def _rounded(probability: float) -> float:

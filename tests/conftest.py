@@ -1,0 +1,34 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.toy_model import write_toy
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The development data beside the repository; tests that need it are skipped without it."""
+    folder = Path(os.environ.get("FSRFER_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the development data are not at {folder} (set FSRFER_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(shared_data: Path) -> Path:
+    """The development photos."""
+    folder = shared_data / "photos"
+    if not folder.is_dir():
+        pytest.skip(f"there are no photos at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy model file."""
+    return write_toy(tmp_path_factory.mktemp("model") / "toy.onnx")

@@ -31,7 +31,7 @@ _DARK, _LIGHT = "#000000", "#FFFFFF"
 _DISTANCES = (0.0, 0.8, 1.8, 3.0, 4.5, 6.5)
 
 
-def annotate(rgb: UInt8Image, faces: Sequence[Face]) -> Image.Image:
+def annotate(rgb: UInt8Image, faces: Sequence[Face], zoom: int | None = None) -> Image.Image:
     """A copy of the photo with each face's box, expression and probability.
 
     A dashed box and a question mark say that the answer is not certain. Labels stand outside the faces, where
@@ -40,12 +40,13 @@ def annotate(rgb: UInt8Image, faces: Sequence[Face]) -> Image.Image:
     Args:
         rgb: the photo, height x width x 3.
         faces: in its pixels.
+        zoom: how many times to enlarge the photo; None: as far as its faces need it.
 
     Returns:
         An RGB image, larger than the photo by a whole number if its faces are tiny.
     """
     photo = Image.fromarray(np.ascontiguousarray(rgb))
-    zoom = _zoom(photo.size, faces)
+    zoom = zoom or _zoom(photo.size, faces)
     canvas = photo.resize((photo.width * zoom, photo.height * zoom), Image.Resampling.BICUBIC) if zoom > 1 else photo
     draw = ImageDraw.Draw(canvas)
     boxes = [_scaled(face.box, zoom) for face in faces]

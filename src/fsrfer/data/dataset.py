@@ -1,4 +1,4 @@
-"""A data set as a list of labelled files, and its pixels as one array."""
+"""A data set as a list of labelled pictures, and its pixels as one array."""
 
 import hashlib
 from collections import Counter
@@ -17,23 +17,43 @@ from fsrfer.types import UInt8Image
 
 
 @dataclass(frozen=True, slots=True)
+class InlinePixels:
+    """A square grey picture that a table holds between its other columns.
+
+    Attributes:
+        grey: its values 0..255, row by row.
+        side: in pixels.
+    """
+
+    grey: bytes
+    side: int
+
+    def rgb(self) -> UInt8Image:
+        """uint8, side x side x 3, each channel the same."""
+        square = np.frombuffer(self.grey, np.uint8).reshape(self.side, self.side, 1)
+        return np.repeat(square, 3, axis=2)
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One labelled face.
 
     Attributes:
-        path: of the picture file.
+        path: of the picture file, or of the table that holds the pixels.
         label: index into `EXPRESSIONS`.
         votes: probability of each class (sums to 1); one-hot where only a label is known.
+        pixels: the picture itself, where it has no file of its own.
     """
 
     path: Path
     label: int
     votes: tuple[float, ...]
+    pixels: InlinePixels | None = None
 
     @classmethod
-    def labelled(cls, path: Path, label: int) -> "Sample":
+    def labelled(cls, path: Path, label: int, pixels: InlinePixels | None = None) -> "Sample":
         """A sample with one sure label."""
-        return cls(path, label, tuple(float(index == label) for index in range(len(EXPRESSIONS))))
+        return cls(path, label, tuple(float(index == label) for index in range(len(EXPRESSIONS))), pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +92,11 @@ class FaceDataset:
         Raises:
             DataError: the file cannot be decoded.
         """
+        sample = self.samples[index]
+        if sample.pixels is not None:
+            return sample.pixels.rgb()
         try:
-            return load_rgb(self.samples[index].path)
+            return load_rgb(sample.path)
         except InputError as error:
             raise DataError(f"{self.name} {self.split}: {error}") from error
 

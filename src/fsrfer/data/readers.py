@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fsrfer.data import ferplus, folder, manifest, rafdb
+from fsrfer.data import affectnet, fer2013, ferplus, folder, manifest, rafdb, sfew
 from fsrfer.data.dataset import FaceDataset
 from fsrfer.errors import DataError
 
 READERS: dict[str, Callable[[Path, str], FaceDataset]] = {
     "ferplus": ferplus.read,
     "rafdb": rafdb.read,
+    "sfew": sfew.read,
+    "fer2013": fer2013.read,
+    "affectnet": affectnet.read,
     "folder": folder.read,
     "manifest": manifest.read,
 }
@@ -17,6 +20,9 @@ READERS: dict[str, Callable[[Path, str], FaceDataset]] = {
 SPLITS: dict[str, tuple[str, ...]] = {
     "ferplus": tuple(ferplus.FOLDERS),
     "rafdb": rafdb.SPLITS,
+    "sfew": tuple(sfew.FOLDERS),
+    "fer2013": tuple(fer2013.USAGES),
+    "affectnet": tuple(affectnet.FOLDERS),
 }
 """Splits that a published layout fixes; the other readers take any name."""
 

@@ -41,6 +41,8 @@ class ModelInfo:
         parameters: number of weights.
         training: how it was trained: data sets, their hashes, recipe, seed, steps.
         accuracy: measured figures: data set and split, then a figure a factor.
+        confusion: soft confusion by face height in pixels (see `fsrfer.quantification`): row t sums the probabilities of
+            calibration faces of true class t, rows and columns in the order of `EXPRESSIONS`; empty if it was not measured.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ModelInfo:
     parameters: int = 0
     training: Mapping[str, Any] = field(default_factory=dict)
     accuracy: Mapping[str, Any] = field(default_factory=dict)
+    confusion: Mapping[str, list[list[float]]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The description as JSON text."""

@@ -13,6 +13,7 @@ from fsrfer.version import __version__
 COMMANDS = {
     "predict": "expressions of every face in photos",
     "classify": "expressions of face crops, without detection",
+    "video": "expressions of a crowd in a video, over time",
     "demo": "one portrait at shrinking sizes, to see how small a face may be",
     "info": "version, bundled models, detector, runtime",
     "train": "train a model by a recipe",
@@ -66,7 +67,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _missing(module: str) -> str:
-    extra = {"pandas": "dataframe"}.get(module.partition(".")[0], "train")
+    extra = {"pandas": "dataframe", "av": "video", "pyarrow": "parquet", "supervision": "supervision"}.get(
+        module.partition(".")[0], "train"
+    )
     return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
 
 

@@ -1,0 +1,127 @@
+"""One answer for a face seen many times: its frames' probabilities pooled, the telling frames counting most.
+
+Logarithmic opinion pool (Genest and Zidek, Statistical Science 1986): the weighted mean of the log-probabilities,
+normalised again. A frame in which a class is all but ruled out then rules it out, which a mean of probabilities cannot do.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.types import FloatArray
+
+Floats = NDArray[np.float64]
+
+HALF_LIFE = 0.8
+"""Seconds after which a frame counts half: expressions last from half a second to a few."""
+
+FULL_SIZE = 32.0
+"""Height in pixels from which a larger face tells no more."""
+
+LEAST_CERTAINTY = 0.05
+"""Weight of a frame that tells nothing, so that even such frames have a mean."""
+
+RULED_OUT = 1e-4
+"""Smallest probability in the pool: one frame alone may not exclude a class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Frames pooled so far.
+
+    Attributes:
+        logs: float64, 7: weighted sum of log-probabilities.
+        weight: sum of the weights.
+        size: weighted sum of heights in pixels.
+        time: of the last frame, in seconds.
+        frames: how many were added.
+    """
+
+    logs: Floats
+    weight: float
+    size: float
+    time: float
+    frames: int
+
+    @classmethod
+    def empty(cls) -> "Pool":
+        """No frame yet."""
+        return cls(np.zeros(len(EXPRESSIONS)), 0.0, 0.0, 0.0, 0)
+
+    def add(self, probabilities: FloatArray, size_px: float, time: float, half_life: float = np.inf) -> "Pool":
+        """The pool with one more frame; what it held has decayed meanwhile by ``half_life`` seconds."""
+        kept = 0.5 ** ((time - self.time) / half_life) if self.frames else 0.0
+        weight = frame_weight(probabilities, size_px)
+        logs = np.log(np.maximum(probabilities.astype(np.float64), RULED_OUT))
+        return Pool(
+            logs=self.logs * kept + weight * logs,
+            weight=self.weight * kept + weight,
+            size=self.size * kept + weight * size_px,
+            time=time,
+            frames=self.frames + 1,
+        )
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """float32, 7: the pooled answer; sums to 1."""
+        means = self.logs / max(self.weight, 1e-12)
+        powers = np.exp(means - means.max())
+        return np.asarray(powers / powers.sum(), np.float32)
+
+    @property
+    def size_px(self) -> float:
+        """Weighted mean height in pixels."""
+        return self.size / max(self.weight, 1e-12)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The pool as plain values that JSON can hold."""
+        return {
+            "logs": self.logs.tolist(),
+            "weight": self.weight,
+            "size": self.size,
+            "time": self.time,
+            "frames": self.frames,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Pool":
+        """The reverse of `to_dict`."""
+        return cls(**{**values, "logs": np.array(values["logs"], np.float64)})
+
+
+class Smoother:
+    """Running answers of all faces followed now, in which the past fades.
+
+    Attributes:
+        pools: by track number.
+    """
+
+    def __init__(self, pools: Mapping[int, Pool] | None = None, half_life: float = HALF_LIFE):
+        self.pools = dict(pools or {})
+        self._half_life = half_life
+
+    def add(self, number: int, probabilities: FloatArray, size_px: float, time: float) -> FloatArray:
+        """Take one more frame of a face; returns its answer by now (float32, 7)."""
+        pool = self.pools.get(number, Pool.empty()).add(probabilities, size_px, time, self._half_life)
+        self.pools[number] = pool
+        return pool.probabilities
+
+    def keep(self, numbers: Iterable[int]) -> None:
+        """Forget all faces but these."""
+        self.pools = {number: self.pools[number] for number in numbers if number in self.pools}
+
+
+def frame_weight(probabilities: FloatArray, size_px: float) -> float:
+    """How much one frame counts: its certainty (1 less the normalised entropy) times the share of `FULL_SIZE` it has.
+
+    Example:
+        >>> frame_weight(np.array([1, 0, 0, 0, 0, 0, 0], np.float32), 16.0)
+        0.525
+    """
+    values = probabilities.astype(np.float64).clip(1e-12, 1)
+    entropy = float(-(values * np.log(values)).sum() / np.log(len(values)))
+    return (max(0.0, 1.0 - entropy) + LEAST_CERTAINTY) * min(size_px / FULL_SIZE, 1.0)

@@ -1,0 +1,224 @@
+"""Which face of this frame is which of the last: numbers that hold within one clip, from boxes alone.
+
+Each face has a Kalman filter of constant velocity for its centre and size; faces of a new frame are given to the filters
+that foresaw them best, all at once (SORT: Bewley et al., ICIP 2016, arXiv:1602.00763), the sure detections first and the
+rest second (ByteTrack: Zhang et al., ECCV 2022, arXiv:2110.06864). No appearance is looked at, so none is kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer.types import Detections, FloatArray
+
+Floats = NDArray[np.float64]
+
+MEMORY = 1.5
+"""Seconds a face may go unseen and still keep its number."""
+
+SURE = 0.75
+"""Detections at or above this score choose their tracks first."""
+
+GATE = 9.21
+"""Largest squared Mahalanobis distance of centres: the 99% quantile of chi-squared with 2 degrees of freedom."""
+
+SIZE_CHANGE = 0.5
+"""Largest change of the logarithm of a face's size between two sightings."""
+
+POSITION_NOISE = 0.08
+"""Standard deviation of a detector's centre and size, in face sizes."""
+
+START_SPEED = 1.0
+"""Standard deviation of the speed of a face seen once, in face sizes a second."""
+
+ACCELERATION = 1.5
+"""Of people: the square root of the filter's process noise, in face sizes a second, per root second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A face followed through a clip.
+
+    Attributes:
+        number: counted from 1, valid within the clip.
+        seen: time of its last sighting, in seconds.
+        time: time of ``mean``, in seconds.
+        mean: float64, 4 x 2: centre x, centre y, width, height in pixels, and their change a second.
+        spread: float64, 2 x 2: covariance of a centre coordinate and its change, in face sizes.
+    """
+
+    number: int
+    seen: float
+    time: float
+    mean: Floats
+    spread: Floats
+
+    @property
+    def box(self) -> Floats:
+        """The estimated box, ``xyxy``."""
+        centre, half = self.mean[:2, 0], np.maximum(self.mean[2:, 0], 1.0) / 2
+        return np.concatenate([centre - half, centre + half])
+
+    @property
+    def size(self) -> float:
+        """The larger side in pixels."""
+        return float(max(self.mean[2:, 0].max(), 1.0))
+
+
+class Tracker:
+    """Numbers the faces of successive frames.
+
+    Attributes:
+        tracks: the faces followed now; never changed in place, so that a frame's tracks can be kept.
+        started: how many numbers were given out.
+    """
+
+    def __init__(self, tracks: Sequence[Track] = (), started: int = 0):
+        self.tracks: tuple[Track, ...] = tuple(tracks)
+        self.started = started
+
+    def update(self, found: Detections, time: float) -> list[int]:
+        """Take the faces of the next frame.
+
+        Args:
+            found: the faces.
+            time: of the frame, in seconds; later than that of the last one.
+
+        Returns:
+            the number of each face, in the order of ``found``.
+        """
+        foreseen = [foresee(track, time) for track in self.tracks if time - track.seen <= MEMORY]
+        measured = to_centres(found.boxes)
+        partner = associate(foreseen, measured, found.scores)
+        updated = {track.number: track for track in foreseen}
+        numbers: list[int] = []
+        for row, column in zip(measured, partner, strict=True):
+            track = self._start(row, time) if column is None else correct(foreseen[column], row, time)
+            updated[track.number] = track
+            numbers.append(track.number)
+        self.tracks = tuple(updated.values())
+        return numbers
+
+    def foresee(self, time: float) -> tuple[Track, ...]:
+        """Where every face that was seen at the last detection should be at ``time``; nothing is learnt."""
+        latest = max((track.seen for track in self.tracks), default=0.0)
+        return tuple(foresee(track, time) for track in self.tracks if track.seen == latest)
+
+    def unseen(self, time: float) -> tuple[Track, ...]:
+        """Faces that are still remembered but were not seen at ``time``."""
+        return tuple(track for track in self.tracks if track.seen < time)
+
+    def _start(self, measured: Floats, time: float) -> Track:
+        self.started += 1
+        spread = np.diag([POSITION_NOISE**2, START_SPEED**2])
+        return Track(self.started, time, time, np.stack([measured, np.zeros(4)], axis=1), spread)
+
+
+def foresee(track: Track, time: float) -> Track:
+    """The track at a later time, moving on as it did, and less sure of it."""
+    elapsed = time - track.time
+    step = np.array([[1.0, elapsed], [0.0, 1.0]])
+    noise = ACCELERATION**2 * np.array([[elapsed**3 / 3, elapsed**2 / 2], [elapsed**2 / 2, elapsed]])
+    mean = track.mean @ step.T
+    mean[2:] = track.mean[2:]  # sizes are smoothed but not extrapolated: a face never shrinks to nothing while unseen
+    return replace(track, time=time, mean=mean, spread=step @ track.spread @ step.T + noise)
+
+
+def correct(track: Track, measured: Floats, time: float) -> Track:
+    """The foreseen track after its face was seen as ``measured`` (centre x, centre y, width, height)."""
+    gain = track.spread[:, 0] / (track.spread[0, 0] + POSITION_NOISE**2)
+    mean = track.mean + (measured - track.mean[:, 0])[:, None] * gain
+    mean[2:, 1] = 0.0
+    spread = track.spread - np.outer(gain, track.spread[0])
+    return replace(track, seen=time, time=time, mean=mean, spread=spread)
+
+
+def associate(tracks: Sequence[Track], measured: Floats, scores: FloatArray) -> list[int | None]:
+    """The track of each face, or None for a new one.
+
+    Args:
+        tracks: foreseen at the frame's time.
+        measured: N x 4 centres and sizes.
+        scores: N, 0..1.
+    """
+    cost = distances(tracks, measured)
+    partner: list[int | None] = [None] * len(measured)
+    for chosen in (np.flatnonzero(scores >= SURE), np.flatnonzero(scores < SURE)):
+        free = np.setdiff1d(np.arange(len(tracks)), [column for column in partner if column is not None])
+        for row, column in assign(cost[np.ix_(chosen, free)], GATE):
+            partner[int(chosen[row])] = int(free[column])
+    return partner
+
+
+def distances(tracks: Sequence[Track], measured: Floats) -> Floats:
+    """Squared Mahalanobis distances of centres, N faces x M tracks; infinite where sizes differ too much."""
+    if not tracks or not len(measured):
+        return np.full((len(measured), len(tracks)), np.inf)
+    means = np.stack([track.mean[:, 0] for track in tracks])
+    sizes = np.array([track.size for track in tracks])
+    variance = np.array([track.spread[0, 0] for track in tracks]) + POSITION_NOISE**2
+    shift = (measured[:, None, :2] - means[None, :, :2]) / sizes[None, :, None]
+    growth = np.log(measured[:, 2:].max(axis=1)[:, None].clip(1) / sizes[None])
+    squared = (shift**2).sum(axis=2) / variance + (growth / (SIZE_CHANGE / 2)) ** 2
+    return np.where(np.abs(growth) > SIZE_CHANGE, np.inf, squared)
+
+
+def assign(cost: Floats, limit: float) -> Iterator[tuple[int, int]]:
+    """Pairs of rows and columns with the least total cost, leaving out pairs that cost more than ``limit``.
+
+    Shortest augmenting paths (Jonker & Volgenant, Computing 38, 1987), with a column of cost ``limit`` of its own for each row,
+    which it takes rather than a worse one.
+
+    Example:
+        >>> sorted(assign(np.array([[1.0, 2.0], [1.5, 9.0]]), limit=5.0))
+        [(0, 1), (1, 0)]
+    """
+    rows, columns = cost.shape
+    alone = np.full((rows, rows), 2 * limit + 1e9)
+    np.fill_diagonal(alone, limit)
+    full = np.hstack([np.where(cost <= limit, cost, 2 * limit + 1e9), alone])
+    row_of = np.full(columns + rows, -1)
+    row_price, column_price = np.zeros(rows), np.zeros(columns + rows)
+    for row in range(rows):
+        _augment(full, row, row_of, row_price, column_price)
+    for column in range(columns):
+        if row_of[column] >= 0:
+            yield int(row_of[column]), column
+
+
+def _augment(cost: Floats, start: int, row_of: NDArray[np.int_], row_price: Floats, column_price: Floats) -> None:
+    """Give row ``start`` a column, moving others along the shortest path of reduced costs; prices stay consistent."""
+    count = cost.shape[1]
+    length, before = np.full(count, np.inf), np.full(count, -1)
+    done = np.zeros(count, bool)
+    row, reached = start, 0.0
+    visited: list[int] = []
+    while True:
+        reduced = reached + cost[row] - row_price[row] - column_price
+        shorter = ~done & (reduced < length)
+        length[shorter], before[shorter] = reduced[shorter], row
+        column = int(np.argmin(np.where(done, np.inf, length)))
+        reached, done[column] = float(length[column]), True
+        if row_of[column] < 0:
+            break
+        visited.append(column)
+        row = int(row_of[column])
+    row_price[start] += reached
+    for passed in visited:
+        row_price[row_of[passed]] += reached - length[passed]
+        column_price[passed] -= reached - length[passed]
+    while True:
+        row = int(before[column])
+        previous = np.flatnonzero(row_of == row)
+        row_of[column] = row
+        if row == start:
+            return
+        column = int(previous[previous != column][0])
+
+
+def to_centres(boxes: NDArray[np.floating]) -> Floats:
+    """Boxes ``xyxy`` as centre x, centre y, width, height."""
+    corners = boxes.astype(np.float64).reshape(-1, 4)
+    return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])

@@ -14,7 +14,7 @@ from PIL import Image
 from support.toy_model import write_toy
 
 TRAINING = {"torch", "lightning_fabric", "pydantic", "tomli_w", "safetensors", "onnx", "onnxscript", "tensorboard"}
-FOREIGN = TRAINING | {"sklearn", "scipy", "matplotlib", "pandas", "cv2"}
+FOREIGN = TRAINING | {"sklearn", "scipy", "matplotlib", "pandas", "pyarrow", "av", "supervision", "cv2"}
 
 PREAMBLE = f'''
 import sys

@@ -1,6 +1,7 @@
 """``fsrfer info``: version, bundled models, detector, runtime."""
 
 import argparse
+import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from fsrfer.errors import ModelError
-from fsrfer.inference.recognition import ExpressionModel, bundled_models
+from fsrfer.inference.recognition import ExpressionModel, bundled_models, read_model
 from fsrfer.inference.yunet import WEIGHTS_NAME, WEIGHTS_SHA256, bundled_weights, read_bundled_weights
 from fsrfer.version import __version__
 
@@ -33,11 +34,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _model(name: str) -> dict[str, Any]:
+    """A model's hash as ``sha256sum`` prints it, its seal, and what its file says of itself."""
+    facts: dict[str, Any] = {"model": name, "sha256": None, "seal": None, "error": None}
     try:
+        data, _ = read_model(name)
         model = ExpressionModel(name, threads=1)
     except ModelError as error:
-        return {"model": name, "sha256": None, "error": str(error)}
-    return {"model": name, "sha256": model.sha256, "error": None, **asdict(model.info)}
+        return {**facts, "error": str(error)}
+    return {**facts, "sha256": hashlib.sha256(data).hexdigest(), "seal": model.sha256, **asdict(model.info)}
 
 
 def _detector() -> dict[str, Any]:
@@ -63,8 +67,10 @@ def _version_of(package: str) -> str:
 
 
 def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Nested facts as indented lines, one a fact."""
+    """Nested facts as indented lines, one a fact; those left open are left out."""
     for name, value in facts.items():
+        if value is None or value in ({}, [], ()):
+            continue
         match value:
             case Mapping():
                 yield f"{indent}{name}:"
@@ -75,7 +81,5 @@ def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
                     yield from _lines(item, indent + "  ")
             case list() | tuple():
                 yield f"{indent}{name}: {', '.join(map(str, value))}"
-            case None:
-                continue
             case _:
                 yield f"{indent}{name}: {value}"

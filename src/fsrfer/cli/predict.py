@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detector",
         default="default",
         metavar=f"{'|'.join(PRESETS)}|FILE.onnx",
-        help="fast: faces from about 16 px; default: from 10; tiny: from 8, slower; or any YuNet file",
+        help="fast: faces from about 14 px; default: from 9; tiny: from 7, slower; or any YuNet file",
     )
     parser.add_argument(
         "--boxes", type=Path, metavar="FILE", help="your own face boxes instead of a detector, see below"

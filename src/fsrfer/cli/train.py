@@ -2,6 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightning_fabric import Fabric
+
+    from fsrfer.recipes.classifier import ClassifierRecipe
+    from fsrfer.recipes.fsr import FsrRecipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
-    parser.add_argument("--max-steps", type=int, metavar="N", help="short for --set loop.max_steps=N")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="stop each stage after N steps at the latest")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change a recipe's key"
     )
@@ -28,41 +37,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, calibrate, measure, export; returns the exit code."""
-    from rich.console import Console
-    from rich.progress import track
-
+    """Train by any recipe; returns the exit code."""
     from fsrfer.data.readers import parse_sources
-    from fsrfer.export.release import release
-    from fsrfer.recipes.schema import load_recipe
+    from fsrfer.recipes.classifier import ClassifierRecipe
+    from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
-    from fsrfer.training.run import describe, open_run, train_classifier
+    from fsrfer.training.run import open_run
 
-    changes = [
-        *options.changes,
-        *([f"loop.max_steps={options.max_steps}"] if options.max_steps is not None else []),
-    ]
-    recipe = load_recipe(options.recipe, changes)
+    recipe = load_recipe(options.recipe, options.changes)
+    if options.max_steps is not None:
+        recipe = shortened(recipe, options.max_steps)
     sources = parse_sources(options.data)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
         open_run(options.output, recipe, options.resume)
-    trained = train_classifier(fabric, recipe, sources, options.output)
+    if isinstance(recipe, ClassifierRecipe):
+        return _classifier(fabric, recipe, sources, options.output)
+    return _feature_super_resolution(fabric, recipe, sources, options.output)
+
+
+def _classifier(fabric: "Fabric", recipe: "ClassifierRecipe", sources: "Mapping[str, Path]", folder: Path) -> int:
+    """Train, calibrate, measure and export a classifier."""
+    from rich.progress import track
+
+    from fsrfer.export.release import release
+    from fsrfer.training.run import describe, train_classifier
+
+    trained = train_classifier(fabric, recipe, sources, folder)
     if fabric.is_global_zero:
-        target = options.output / "model.onnx"
-        faces, labels = trained.valid.pixels.numpy(), trained.valid.labels.numpy()
+        target, valid = folder / "model.onnx", trained.data.validation
+        faces, labels = trained.data.valid.pixels.numpy(), trained.data.valid.labels.numpy()
         info = release(
             trained.network,
             describe(trained),
             faces,
             labels,
-            trained.validation,
+            valid,
             target,
-            lambda f: track(f, "measuring"),
+            lambda factors: track(factors, "measuring"),
         )
-        Console().print(f"{target}: {trained.validation} accuracy", _by_factor(dict(info.accuracy[trained.validation])))
+        _say(target, valid, {factor: row["accuracy"] for factor, row in info.accuracy[valid].items()})
     return 0
 
 
-def _by_factor(figures: dict[str, dict[str, float]]) -> str:
-    return "  ".join(f"{factor} {100 * row['accuracy']:.1f}%" for factor, row in figures.items())
+def _feature_super_resolution(
+    fabric: "Fabric", recipe: "FsrRecipe", sources: "Mapping[str, Path]", folder: Path
+) -> int:
+    """Train the paper's system and measure it."""
+    from fsrfer.training.faces import load_training_data
+    from fsrfer.training.fsr_run import measure, train_system
+    from fsrfer.training.plots import plot_stages
+    from fsrfer.training.run import WEIGHTS_FILE, check_batches, save_weights
+
+    check_batches(fabric, recipe.loops())
+    data = load_training_data(recipe, sources)
+    system = train_system(fabric, recipe, data, folder)
+    if fabric.is_global_zero:
+        save_weights(system.modules(), folder / WEIGHTS_FILE)
+        plot_stages(folder)
+        _say(folder / WEIGHTS_FILE, data.validation, measure(recipe, system, data.valid))
+    return 0
+
+
+def _say(target: Path, validation: str, accuracies: "Mapping[str, float]") -> None:
+    from rich.console import Console
+
+    figures = "  ".join(f"{factor} {accuracy:.1%}" for factor, accuracy in accuracies.items())
+    Console().print(f"{target}: {validation} accuracy {figures}")

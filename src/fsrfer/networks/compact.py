@@ -1,7 +1,6 @@
 """The compact classifier: a small residual network for faces of any size, brought to one input size.
 
-Residual blocks as in He et al., "Identity Mappings in Deep Residual Networks" (ECCV 2016); the per-image standardisation
-is the paper's prewhitening (arXiv:2004.02234, Sec. 4), kept inside the network so that training and use share it.
+Residual blocks as in He et al., "Identity Mappings in Deep Residual Networks" (ECCV 2016).
 """
 
 from collections.abc import Sequence
@@ -10,27 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-class Standardize(nn.Module):
-    """Per-image standardisation: minus the mean, over ``max(std, 1 / sqrt(pixels))`` (in units of 0..1 values).
-
-    Shape:
-        - Input and output: N x C x H x W; input values 0..255.
-
-    Example:
-        >>> faces = torch.tensor([0.0, 255.0]).reshape(1, 1, 1, 2)
-        >>> Standardize()(faces).flatten().tolist()
-        [-1.0, 1.0]
-    """
-
-    def forward(self, faces: Tensor) -> Tensor:
-        """Standardise each image over its channels and pixels."""
-        pixels = faces.float() / 255.0
-        mean = pixels.mean((1, 2, 3), keepdim=True)
-        centred = pixels - mean
-        std = centred.square().mean((1, 2, 3), keepdim=True).sqrt()
-        floor = (pixels.shape[1] * pixels.shape[2] * pixels.shape[3]) ** -0.5
-        return centred / std.clamp(min=floor)
+from fsrfer.networks.norm import BatchNorm2d
+from fsrfer.networks.standardize import Standardize
 
 
 class ResidualBlock(nn.Module):
@@ -43,9 +23,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
+        self.norm1 = BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
+        self.norm2 = BatchNorm2d(channels)
         nn.init.zeros_(self.norm2.weight)  # each block starts as the identity, which steadies early training
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,7 +37,7 @@ class ResidualBlock(nn.Module):
 def _conv_norm_relu(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
+        BatchNorm2d(out_channels),
         nn.ReLU(),
     )
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fsrfer.networks.norm import BatchNorm1d, BatchNorm2d
 from fsrfer.networks.spd import BiMap, covariance_pool, log_eig_of_re_eig
+from fsrfer.networks.standardize import Standardize
 
 POOLED_AFTER = (0, 1, 3)
 """The convolutions, counted from 0, that 2x2 max pooling follows."""
@@ -131,3 +132,36 @@ class CovPoolHead(nn.Module):
         hidden = self.to_hidden(feature)  # N x 128
         embedding = self.to_embedding(hidden)  # N x 7
         return HeadOutput(self.to_logits(embedding), embedding, hidden)
+
+
+class CovPoolModel(nn.Module):
+    """Extractor and head as one classifier; once trained it is the fixed model that generators learn to serve.
+
+    Args:
+        extractor: faces to features.
+        head: features to logits.
+
+    Shape:
+        N x C x H x W (faces, values 0..255) to N x num_classes (logits).
+
+    Example:
+        >>> import torch
+        >>> extractor = CovPoolExtractor(1, widths=(4, 4, 8, 8, 16, 16), bimap_dim=8)
+        >>> model = CovPoolModel(extractor, CovPoolHead(64, widths=(16, 8)))
+        >>> model.eval()(torch.rand(2, 1, 48, 48) * 255).shape
+        torch.Size([2, 7])
+    """
+
+    def __init__(self, extractor: CovPoolExtractor, head: CovPoolHead) -> None:
+        super().__init__()
+        self.standardize, self.extractor, self.head = Standardize(), extractor, head
+
+    def features(self, faces: Tensor) -> Tensor:
+        """Features of faces (values 0..255): N x 1 x bimap_dim x bimap_dim."""
+        features: Tensor = self.extractor(self.standardize(faces))
+        return features
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Logits of faces."""
+        output: HeadOutput = self.head(self.features(faces))
+        return output.logits

@@ -6,6 +6,7 @@ Reference:
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -79,6 +80,8 @@ class FeatureDiscriminator(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Critic scores of features."""
-        maps = self.body(features)  # N x 64 x 4 x 4
-        critic_scores: Tensor = self.score(maps).squeeze(1)  # N
+        # The penalty is the sixth power of a gradient's norm, which half precision cannot hold.
+        with torch.autocast(features.device.type, enabled=False):
+            maps = self.body(features)  # N x 64 x 4 x 4
+            critic_scores: Tensor = self.score(maps).squeeze(1)  # N
         return critic_scores

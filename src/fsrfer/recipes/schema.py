@@ -1,111 +1,22 @@
-"""What a recipe may say. Every key is checked; an unknown one is an error, never ignored."""
+"""Loading recipes: by bundled name or from a file, with changes from the command line, checked to the last key."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError
 
 from fsrfer.errors import RecipeError
 from fsrfer.files import write_text
+from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.recipes.fsr import FsrRecipe
 
+Recipe = ClassifierRecipe | FsrRecipe
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class InputSettings(_Section):
-    """The faces a network takes: side in pixels, and colour."""
-
-    size: int = Field(ge=8, le=512)
-    colour: Literal["grey", "rgb"]
-
-    @property
-    def channels(self) -> int:
-        """Channels of the input."""
-        return 1 if self.colour == "grey" else 3
-
-
-class CompactSettings(_Section):
-    """`networks.compact.CompactNet`."""
-
-    stem: int = Field(ge=1)
-    widths: list[int] = Field(min_length=1)
-    blocks: list[int] = Field(min_length=1)
-    dropout: float = Field(ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _one_depth_a_width(self) -> Self:
-        if len(self.widths) != len(self.blocks):
-            raise ValueError("widths and blocks need the same length")
-        return self
-
-
-class DegradationSettings(_Section):
-    """Down-sampling in training: a share of each batch stays sharp, the rest draws a factor uniformly."""
-
-    sharp_share: float = Field(ge=0, le=1)
-    max_factor: float = Field(ge=1)
-
-
-class AugmentationSettings(_Section):
-    """Changes drawn anew for each face: flip, rotation (degrees), relative scale and shift, contrast (gamma), erasing."""
-
-    flip: bool
-    rotation: float = Field(ge=0, le=180)
-    scale: float = Field(ge=0, lt=1)
-    shift: float = Field(ge=0, lt=1)
-    gamma: float = Field(ge=0, lt=1)
-    erase: float = Field(ge=0, le=1)
-
-
-class OptimizerSettings(_Section):
-    """AdamW, with a linear warm-up and a cosine descent to zero."""
-
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    warmup_steps: int = Field(ge=0)
-    ema_decay: float = Field(ge=0, lt=1)
-
-
-class LoopSettings(_Section):
-    """Length of a run, and what happens every so many steps."""
-
-    batch_size: int = Field(ge=2)
-    max_steps: int = Field(ge=1)
-    log_every: int = Field(ge=1)
-    validate_every: int = Field(ge=1)
-    checkpoint_every: int = Field(ge=1)
-
-
-class ExportSettings(_Section):
-    """What the model file will say: margin around detected boxes (relative), and averaging with the mirror image."""
-
-    margin: float = Field(ge=0, le=1)
-    flip: bool
-
-
-class ClassifierRecipe(_Section):
-    """A classifier trained on faces of mixed resolution."""
-
-    kind: Literal["classifier"]
-    name: str
-    seed: int = Field(ge=0)
-    validation: str
-    labels: Literal["votes", "majority"]
-    input: InputSettings
-    network: CompactSettings
-    degradation: DegradationSettings
-    augmentation: AugmentationSettings
-    optimizer: OptimizerSettings
-    loop: LoopSettings
-    export: ExportSettings
-
-
-Recipe = ClassifierRecipe
+_ANY: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
 
 
 def bundled_recipes() -> list[str]:
@@ -145,10 +56,10 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
 
 def _validated(values: Mapping[str, Any], where: str) -> Recipe:
     try:
-        return ClassifierRecipe.model_validate(values)
+        return _ANY.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"][1:]) or "kind"
         reason = "the recipe has no such key" if first["type"] == "extra_forbidden" else first["msg"]
         raise RecipeError(f"{where}: {key}: {reason}") from None
 
@@ -172,3 +83,24 @@ def _parsed(text: str, like: Any) -> Any:
     except tomllib.TOMLDecodeError:
         return text
     return float(value) if isinstance(like, float) and type(value) is int else value
+
+
+def shortened(recipe: Recipe, max_steps: int) -> Recipe:
+    """The recipe with no loop longer than ``max_steps``.
+
+    Raises:
+        RecipeError: fewer than one step.
+    """
+    if max_steps < 1:
+        raise RecipeError(f"--max-steps {max_steps}: at least 1")
+    return _validated(_with_shorter_loops(recipe.model_dump(), max_steps), f"recipe {recipe.name}")
+
+
+def _with_shorter_loops(values: dict[str, Any], max_steps: int) -> dict[str, Any]:
+    shorter: dict[str, Any] = {
+        key: _with_shorter_loops(value, max_steps) if isinstance(value, dict) else value
+        for key, value in values.items()
+    }
+    if "max_steps" in shorter:
+        shorter["max_steps"] = min(shorter["max_steps"], max_steps)
+    return shorter

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fsrfer.recipes.schema import AugmentationSettings
+from fsrfer.recipes.sections import AugmentationSettings
 
 
 @dataclass(frozen=True, slots=True)

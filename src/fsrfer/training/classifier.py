@@ -1,6 +1,7 @@
 """Training a classifier on faces of mixed resolution."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from fsrfer.degradation.resize import BatchDegrader
 from fsrfer.evaluation.metrics import score
 from fsrfer.losses.classification import classification_loss
-from fsrfer.recipes.schema import ClassifierRecipe
+from fsrfer.recipes.sections import AugmentationSettings, DegradationSettings, LoopSettings, OptimizerSettings
 from fsrfer.training import augment
-from fsrfer.training.compute import mean_over_processes, to_channels_last
+from fsrfer.training.compute import descend, mean_over_processes, own_rows, to_channels_last
 from fsrfer.training.ema import WeightAverage
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.randomness import batch_indices, generator, seed_everything
@@ -23,50 +24,55 @@ from fsrfer.training.schedule import warmup_cosine
 VALIDATION_FACTORS = (1, 2, 4, 8)
 
 
+@dataclass(frozen=True, slots=True)
+class ClassifierPlan:
+    """What a recipe says of the training of one classifier; ``size`` is the side of its input in pixels."""
+
+    seed: int
+    size: int
+    degradation: DegradationSettings
+    augmentation: AugmentationSettings
+    optimizer: OptimizerSettings
+    loop: LoopSettings
+
+
 class ClassifierTrainer:
-    """A `loop.Trainee` that trains one network by one recipe.
+    """A `loop.Trainee` that trains one network by one plan.
 
     Args:
         fabric: where and how precisely to compute.
-        recipe: the experiment.
+        plan: the experiment.
         network: faces (N x C x S x S, 0..255) to logits.
-        train: the training faces, at the recipe's size and colour.
+        train: the training faces, at the plan's size and colour.
         valid: faces to choose by.
     """
 
-    def __init__(
-        self, fabric: Fabric, recipe: ClassifierRecipe, network: nn.Module, train: Faces, valid: Faces
-    ) -> None:
-        self.fabric, self.recipe, self.train, self.valid = fabric, recipe, train, valid
-        self.network = to_channels_last(network)
-        optimizer = torch.optim.AdamW(
-            _decay_groups(network, recipe.optimizer.weight_decay),
-            lr=recipe.optimizer.learning_rate,
-            fused=True,
+    def __init__(self, fabric: Fabric, plan: ClassifierPlan, network: nn.Module, train: Faces, valid: Faces) -> None:
+        self.fabric, self.plan, self.train, self.valid = fabric, plan, train, valid
+        self.network = fabric.to_device(to_channels_last(network))
+        self.optimizer = torch.optim.AdamW(
+            _decay_groups(network, plan.optimizer.weight_decay), lr=plan.optimizer.learning_rate, fused=True
         )
-        self.model, self.optimizer = fabric.setup(self.network, optimizer)
-        self.average = WeightAverage(self.network, recipe.optimizer.ema_decay)
-        self.degrade = BatchDegrader(recipe.input.size, fabric.device)
+        self.average = WeightAverage(self.network, plan.optimizer.ema_decay)
+        self.degrade = BatchDegrader(plan.size, fabric.device)
 
     def train_step(self, step: int) -> dict[str, float]:
         """One step of gradient descent on one batch, each face at its own resolution."""
         self._set_learning_rate(step)
-        seed_everything(self.recipe.seed, f"layers/{self.fabric.global_rank}", step)
+        seed_everything(self.plan.seed, f"layers/{self.fabric.global_rank}", step)
         faces, votes = self.batch(step)
         self.network.train()
-        loss = classification_loss(self.model(faces).float(), votes)
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        self.optimizer.step()
+        loss = classification_loss(self._logits(faces), votes)
+        descend(self.fabric, loss, self.network, self.optimizer)
         self.average.update(self.network, step)
         return {"loss": mean_over_processes(self.fabric, loss)}
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """This process's part of the batch at a step: faces (N x C x S x S, 0..255) and label distributions (N x 7)."""
-        recipe, size = self.recipe, self.recipe.loop.batch_size
-        rows = self._own_rows(size)
-        indices = batch_indices(recipe.seed, step, len(self.train), size)[rows]
-        changes = augment.draw(size, recipe.augmentation, generator(recipe.seed, "augment", step))[rows]
+        plan, size = self.plan, self.plan.loop.batch_size
+        rows = own_rows(self.fabric, size)
+        indices = batch_indices(plan.seed, step, len(self.train), size)[rows]
+        changes = augment.draw(size, plan.augmentation, generator(plan.seed, "augment", step))[rows]
         factors = self._factors(step)[rows]
         pixels = as_maps(self.train.pixels[indices]).to(self.fabric.device).float()
         faces = augment.apply(pixels, changes.to(self.fabric.device))
@@ -77,7 +83,7 @@ class ClassifierTrainer:
     def validate(self) -> dict[str, float]:
         """Accuracy of the averaged weights at a few factors."""
         labels = self.valid.labels.numpy()
-        with averaged(self.network, self.average):
+        with self.average.applied_to(self.network):
             return {
                 f"accuracy_x{factor}": score(labels, self.probabilities(self.valid, factor)).accuracy
                 for factor in VALIDATION_FACTORS
@@ -92,7 +98,7 @@ class ClassifierTrainer:
             maps = as_maps(pixels).to(self.fabric.device).float()
             small = self.degrade.small_sizes(torch.full((len(maps),), float(factor))).to(self.fabric.device)
             inputs = self.degrade(maps, small).contiguous(memory_format=torch.channels_last)
-            answers.append(self.model(inputs).float().softmax(1).cpu().numpy())
+            answers.append(self._logits(inputs).softmax(1).cpu().numpy())
         return np.concatenate(answers)
 
     def state_dict(self) -> dict[str, Any]:
@@ -109,35 +115,22 @@ class ClassifierTrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state["average"])
 
+    def _logits(self, faces: Tensor) -> Tensor:
+        with self.fabric.autocast():
+            logits: Tensor = self.network(faces)
+        return logits.float()
+
     def _factors(self, step: int) -> Tensor:
-        settings, chance = self.recipe.degradation, generator(self.recipe.seed, "factors", step)
-        count = self.recipe.loop.batch_size
+        settings, chance = self.plan.degradation, generator(self.plan.seed, "factors", step)
+        count = self.plan.loop.batch_size
         factors = 1 + torch.rand(count, generator=chance) * (settings.max_factor - 1)
         return torch.where(torch.rand(count, generator=chance) < settings.sharp_share, torch.ones(count), factors)
 
-    def _own_rows(self, size: int) -> slice:
-        share = size // self.fabric.world_size
-        return slice(self.fabric.global_rank * share, (self.fabric.global_rank + 1) * share)
-
     def _set_learning_rate(self, step: int) -> None:
-        settings = self.recipe.optimizer
-        rate = settings.learning_rate * warmup_cosine(step, settings.warmup_steps, self.recipe.loop.max_steps)
+        settings = self.plan.optimizer
+        rate = settings.learning_rate * warmup_cosine(step, settings.warmup_steps, self.plan.loop.max_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-
-
-class averaged:  # noqa: N801 - reads as a statement: with averaged(network, average)
-    """Context in which a network carries its averaged weights."""
-
-    def __init__(self, network: nn.Module, average: WeightAverage) -> None:
-        self.network, self.average = network, average
-
-    def __enter__(self) -> None:
-        self._present = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average.state_dict())
-
-    def __exit__(self, *_: object) -> None:
-        self.network.load_state_dict(self._present)
 
 
 def _decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -33,6 +33,23 @@ def open_fabric(devices: int, nodes: int, precision: str) -> Fabric:
     return fabric
 
 
+def descend(fabric: Fabric, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """One step of gradient descent; gradients are averaged over processes, as if one held the whole batch.
+
+    Fabric's own wrappers would do the same, but round inputs to half precision and forbid the inner gradient that the
+    adversarial losses take.
+    """
+    optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    if fabric.world_size > 1:
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        mean = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]))
+        assert isinstance(mean, Tensor)
+        for gradient, part in zip(gradients, torch.split(mean, [g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+    optimizer.step()
+
+
 def mean_over_processes(fabric: Fabric, value: Tensor) -> float:
     """The mean of a scalar over all processes."""
     mean = fabric.all_reduce(value.detach())
@@ -46,3 +63,9 @@ def to_channels_last(network: nn.Module) -> nn.Module:
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return network
+
+
+def own_rows(fabric: Fabric, batch_size: int) -> slice:
+    """This process's part of a batch that all processes draw alike."""
+    share = batch_size // fabric.world_size
+    return slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)

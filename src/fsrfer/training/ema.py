@@ -1,6 +1,7 @@
 """An exponential moving average of a network's weights, which classifies better than the last weights do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,16 @@ class WeightAverage:
                 self.average[name].lerp_(value.detach(), 1 - decay)
             else:
                 self.average[name].copy_(value)
+
+    @contextmanager
+    def applied_to(self, network: nn.Module) -> Iterator[None]:
+        """Within the block the network carries the averaged weights."""
+        present = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            network.load_state_dict(present)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The averaged state, in the layout of the network's own."""

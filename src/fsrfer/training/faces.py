@@ -1,13 +1,38 @@
 """Training data in memory, as tensors."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset, fingerprint, load_pixels
+from fsrfer.errors import RecipeError
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.recipes.sections import InputSettings
+
+HELD_OUT_EVERY = 10
+"""Where a data set has no validation part, every tenth training face is held out as one."""
+
+
+class DataNeeds(Protocol):
+    """What any recipe says of its data."""
+
+    @property
+    def validation(self) -> str:
+        """Name of the data set to validate on."""
+
+    @property
+    def labels(self) -> Literal["votes", "majority"]:
+        """Label distributions, or the winning class alone."""
+
+    @property
+    def input(self) -> InputSettings:
+        """Size and colour of the faces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +74,54 @@ def load_faces(
 def as_maps(pixels: Tensor) -> Tensor:
     """Pixels as the N x C x S x S maps that convolutions take."""
     return pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Faces to train on, and faces to choose by.
+
+    Attributes:
+        train, valid: at the recipe's size and colour.
+        validation: what ``valid`` is, such as ``ferplus valid``.
+    """
+
+    train: Faces
+    valid: Faces
+    validation: str
+
+
+def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> TrainingData:
+    """Read the training part of every source, and the validation part of the recipe's.
+
+    Raises:
+        RecipeError: the validation set is not among the sources.
+        DataError: a data set is not in its published layout.
+    """
+    if needs.validation not in sources:
+        raise RecipeError(
+            f"the recipe validates on {needs.validation}: add --data {needs.validation}=PATH, or --set validation=NAME"
+        )
+    train = {name: readers.read(name, path, "train") for name, path in sources.items()}
+    known = readers.SPLITS.get(needs.validation, ("train", "valid"))
+    split = next((name for name in ("valid", "val") if name in known), None)
+    if split is None:
+        valid, train[needs.validation] = hold_out(train[needs.validation])
+    else:
+        valid = readers.read(needs.validation, sources[needs.validation], split)
+    size, colour = needs.input.size, needs.input.colour
+    faces = load_faces(list(train.values()), size, colour)
+    return TrainingData(
+        faces if needs.labels == "votes" else replace(faces, votes=F.one_hot(faces.labels, len(EXPRESSIONS)).float()),
+        load_faces([valid], size, colour),
+        f"{valid.name} {valid.split}",
+    )
+
+
+def hold_out(dataset: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
+    """Every tenth face as a validation part, and the rest."""
+    held = tuple(dataset.samples[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY])
+    rest = tuple(s for number, s in enumerate(dataset.samples, 1) if number % HELD_OUT_EVERY)
+    return (
+        FaceDataset(dataset.name, f"{dataset.split} (every tenth)", held),
+        FaceDataset(dataset.name, f"{dataset.split} (nine of ten)", rest),
+    )

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from fsrfer.errors import TrainingError
 from fsrfer.files import write_text
-from fsrfer.recipes.schema import LoopSettings
+from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import checkpoint
 
 

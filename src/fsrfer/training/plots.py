@@ -9,6 +9,12 @@ from matplotlib.figure import Figure
 from fsrfer.files import atomic_path
 
 
+def plot_stages(folder: Path) -> None:
+    """Draw the curves of every stage of a run: ``curves-STAGE.png`` beside its table."""
+    for table in sorted(folder.glob("metrics-*.csv")):
+        plot_metrics(table, folder / f"curves-{table.stem.removeprefix('metrics-')}.png")
+
+
 def plot_metrics(table: Path, target: Path) -> None:
     """Draw every series of a metrics table: losses on the left, accuracies on the right."""
     series: dict[str, list[tuple[int, float]]] = defaultdict(list)

@@ -1,6 +1,7 @@
 """Learning-rate schedules as functions of the step."""
 
 import math
+from collections.abc import Sequence
 
 
 def warmup_cosine(step: int, warmup_steps: int, max_steps: int) -> float:
@@ -13,3 +14,13 @@ def warmup_cosine(step: int, warmup_steps: int, max_steps: int) -> float:
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, max_steps - warmup_steps)))
+
+
+def step_decay(step: int, milestones: Sequence[int], decay: float) -> float:
+    """Factor on the learning rate: multiplied by ``decay`` at each milestone that was reached.
+
+    Example:
+        >>> [step_decay(step, [2, 4], 0.5) for step in range(5)]
+        [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    return float(decay ** sum(step >= milestone for milestone in milestones))

@@ -1,0 +1,1 @@
+"""Rival methods, each behind the same ``predict(faces) -> probabilities``."""

@@ -25,6 +25,9 @@ DRAWS = 1000
 
 BURN_IN = 200
 
+PRIOR_COUNTS = 1 / 7
+"""Of each class in the prior: one face in all, so that a few sure faces are believed (Perks, 1947)."""
+
 
 def soft_confusion(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Floats:
     """Soft confusion of calibration faces of one height.
@@ -164,34 +167,39 @@ def posterior_shares(
     likelihoods: Floats,
     counts: Floats,
     rng: np.random.Generator,
-    prior_counts: float = 1.0,
+    prior_counts: float = PRIOR_COUNTS,
     draws: int = DRAWS,
-) -> Floats:
-    """Draws from what the faces say about the shares in the crowd that they stand for.
+) -> tuple[Floats, Floats]:
+    """Draws from what the faces say about the shares: their own, and those in the crowd that they stand for.
 
     Gibbs sampling of a mixture with known components: classes of the faces given the shares, then shares given the
-    classes (a Dirichlet distribution). So the draws spread both because faces are few and because each is unsure.
+    classes (a Dirichlet distribution). The first draws spread because each face is unsure, the second ones also because
+    faces are few.
 
     Args:
         likelihoods: N x 7, up to a factor a row.
         counts: N: how many faces each row stands for; fractions are allowed.
         rng: source of randomness.
-        prior_counts: of the symmetric Dirichlet prior; 1 holds all shares for equally likely at first.
+        prior_counts: of the symmetric Dirichlet prior, a class.
         draws: how many to keep.
 
     Returns:
-        float64, draws x 7; each row sums to 1.
+        two float64 arrays, draws x 7, whose rows sum to 1: shares of these faces, and of the crowd.
+
+    Raises:
+        ValueError: there are no faces.
     """
-    classes = likelihoods.shape[1]
-    total, whole = float(counts.sum()), np.maximum(1, np.round(counts)).astype(np.int64)
-    scale = counts / whole
-    shares = expectation_maximisation(likelihoods, counts) if total else np.full(classes, 1.0 / classes)
-    kept = np.empty((draws, classes))
+    if not len(counts):
+        raise ValueError("no faces, no shares")
+    whole = np.maximum(1, np.round(counts)).astype(np.int64)
+    scale = (counts / whole)[:, None]
+    shares = expectation_maximisation(likelihoods, counts)
+    of_faces, of_crowd = np.empty((2, draws, likelihoods.shape[1]))
     for index in range(-BURN_IN, draws):
         responsible = likelihoods * shares
         responsible /= responsible.sum(axis=1, keepdims=True)
-        drawn = rng.multinomial(whole, responsible) * scale[:, None]
-        shares = rng.dirichlet(drawn.sum(axis=0) + prior_counts)
+        drawn = (rng.multinomial(whole, responsible) * scale).sum(axis=0)
+        shares = rng.dirichlet(drawn + prior_counts)
         if index >= 0:
-            kept[index] = shares
-    return kept
+            of_faces[index], of_crowd[index] = drawn / drawn.sum(), shares
+    return of_faces, of_crowd

@@ -101,10 +101,14 @@ def run(options: argparse.Namespace) -> int:
             interrupted = True
         group = recorder.close(complete=not interrupted)
         stopped = "stopped by the user" if interrupted else clip.ending.reason
-        figures = _figures(recognizer, clip, time.perf_counter() - began)
+        figures = _figures(recognizer, time.perf_counter() - began)
         summary = {**_describe(identity, clip, stopped), **_results(recorder, group, plan), "work": figures}
-    if options.output is not None:
+    if options.output is not None and recorder.groups is not None:
+        from fsrfer.inference.report import report_of_clip
+
         write_text(options.output / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        told = group if summary["group"] else None
+        write_text(options.output / "report.html", report_of_clip(summary, told, recorder.groups.rows()).to_html())
     _print(summary)
     if interrupted:
         complain("stopped; what was done is kept" + ("" if clip.live else ", and --resume goes on from there"))
@@ -206,7 +210,7 @@ def _results(recorder: "Recorder", group: "GroupEstimate", plan: "Plan") -> dict
     }
 
 
-def _figures(recognizer: "CrowdRecognizer", clip: "Clip", seconds: float) -> dict[str, Any]:
+def _figures(recognizer: "CrowdRecognizer", seconds: float) -> dict[str, Any]:
     stages = {name: round(value, 2) for name, value in recognizer.watch.seconds.items()}
     return {"seconds": round(seconds, 2), "seconds_by_stage": stages, "frames_dropped": recognizer.dropped}
 

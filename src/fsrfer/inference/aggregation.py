@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,8 @@ class GroupEstimate:
         counted: how many the shares rest on.
         too_small: how many were not counted because they are below the smallest size asked for.
         uncertain: how many have no certain expression, those too small included.
-        shares: of each expression in the crowd that the counted faces stand for; empty if none was counted.
+        shares: of each expression among the counted faces, with intervals for the crowd that they stand for; empty if none
+            was counted.
         valence: the share of happiness less those of sadness, anger, fear and disgust, -1..1; None if none was counted.
         corrected: whether the shares are corrected for the model's known confusion at these sizes.
     """
@@ -174,9 +176,11 @@ def estimate(tally: Tally, info: ModelInfo, people: float | None = None) -> Grou
     if len(counts):
         if people is not None:
             counts = counts * min(1.0, people / counts.sum())
-        draws = draw_shares(probabilities, heights, counts, confusions)
-        shares = dict(zip(EXPRESSIONS, (_share(column) for column in draws.T), strict=True))
-        valence = _share(draws @ np.array([VALENCE.get(name, 0.0) for name in EXPRESSIONS]))
+        of_faces, of_crowd = draw_shares(probabilities, heights, counts, confusions)
+        columns = zip(of_faces.T, of_crowd.T, strict=True)
+        shares = dict(zip(EXPRESSIONS, (_share(*column) for column in columns), strict=True))
+        weights = np.array([VALENCE.get(name, 0.0) for name in EXPRESSIONS])
+        valence = _share(of_faces @ weights, of_crowd @ weights)
     return GroupEstimate(
         faces=tally.faces,
         counted=tally.counted,
@@ -188,8 +192,10 @@ def estimate(tally: Tally, info: ModelInfo, people: float | None = None) -> Grou
     )
 
 
-def draw_shares(probabilities: Floats, heights: Floats, counts: Floats, confusions: Mapping[float, Floats]) -> Floats:
-    """Draws of the shares, D x 7; see `posterior_shares`. Without confusions, the probabilities are taken at their word."""
+def draw_shares(
+    probabilities: Floats, heights: Floats, counts: Floats, confusions: Mapping[float, Floats]
+) -> tuple[Floats, Floats]:
+    """Draws of the shares; see `posterior_shares`. Without confusions, the probabilities are taken at their word."""
     priors = np.stack([_expected(confusions, float(height)) for height in heights])
     return posterior_shares(likelihood(probabilities, priors), counts, np.random.default_rng(0))
 
@@ -202,9 +208,11 @@ def _expected(confusions: Mapping[float, Floats], height: float) -> Floats:
     return np.asarray(said / said.sum())
 
 
-def _share(draws: Floats) -> Share:
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Share(float(draws.mean()), float(low), float(high))
+def _share(of_faces: Floats, of_crowd: Floats) -> Share:
+    """The mean of these faces' share, in the interval of the crowd's."""
+    value = float(of_faces.mean())
+    low, high = np.quantile(of_crowd, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Share(value, min(float(low), value), max(float(high), value))
 
 
 def tally_of(faces: Iterable[tuple[FloatArray, float, bool, bool]]) -> Tally:
@@ -218,4 +226,4 @@ def tally_of(faces: Iterable[tuple[FloatArray, float, bool, bool]]) -> Tally:
 def size_labels() -> Sequence[str]:
     """Names of the bins between `SIZE_EDGES`."""
     edges = [f"{edge:g}" for edge in SIZE_EDGES]
-    return [f"<{edges[0]}", *(f"{low}-{high}" for low, high in zip(edges, edges[1:], strict=False)), f">={edges[-1]}"]
+    return [f"under {edges[0]}", *(f"{low}-{high}" for low, high in pairwise(edges)), f"{edges[-1]} and over"]

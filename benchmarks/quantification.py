@@ -1,0 +1,200 @@
+"""How close are the shares of a group to the truth, by method, and how often do the intervals hold it?
+
+Kept-out faces are split in halves by class: one half measures the model's confusion at each factor, from the other half
+groups of known composition are drawn (compositions from a symmetric Dirichlet distribution, faces with replacement). Each
+group is shrunk by every factor and its shares are estimated by each method:
+
+    count      share of each class among the likeliest answers
+    mean       mean probability
+    adjusted   the likeliest answers, with the confusion of the calibration half inverted within the simplex
+    soft       the probabilities, likewise
+    em         likeliest shares (Saerens et al.), priors from the calibration half
+    fsrfer     what `fsrfer video` tells: posterior mean, with its 95% interval
+
+    python benchmarks/quantification.py MODEL.onnx --data ferplus=DIR --json FILE
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer.cli.evaluate import parse_factors
+from fsrfer.data import readers
+from fsrfer.data.dataset import FaceDataset
+from fsrfer.files import write_text
+from fsrfer.images import resize, shrink_and_restore
+from fsrfer.inference.aggregation import Tally, estimate
+from fsrfer.inference.recognition import ExpressionModel
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.model_file import ModelInfo
+from fsrfer.quantification import (
+    adjusted_count,
+    classify_and_count,
+    expectation_maximisation,
+    likelihood,
+    mean_probability,
+    rates,
+    soft_confusion,
+)
+
+Floats = NDArray[np.float64]
+Method = Callable[[NDArray[np.floating]], Floats]
+
+CLASSES = len(EXPRESSIONS)
+
+
+def main() -> None:
+    """Print mean absolute errors and coverage a factor."""
+    options = parse()
+    ((name, path),) = readers.parse_sources([options.data]).items()
+    dataset = readers.read(name, path, options.split)
+    model = ExpressionModel(options.model, options.threads)
+    probabilities = probabilities_by_factor(model, dataset, parse_factors(options.factors), options.cache)
+    report = measure(probabilities, dataset.labels, options, model.info)
+    print(table(report))
+    if options.json:
+        facts = {"model": model.sha256, "data": name, "split": options.split, "faces": options.faces}
+        content = {**facts, "mixtures": options.mixtures, "concentration": options.concentration, "factors": report}
+        write_text(options.json, json.dumps(content, indent=2) + "\n")
+
+
+def parse() -> argparse.Namespace:
+    """Options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL", help="a bundled model's name or an .onnx file")
+    parser.add_argument("--data", required=True, metavar="NAME=PATH")
+    parser.add_argument("--split", default="valid")
+    parser.add_argument("--factors", default="1-8")
+    parser.add_argument("--faces", type=int, default=200, help="in a group (%(default)s)")
+    parser.add_argument("--mixtures", type=int, default=200, help="groups a factor (%(default)s)")
+    parser.add_argument("--concentration", type=float, default=1.0, help="of the Dirichlet distribution (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, help=".npz file that keeps the model's answers from one call to the next")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    return parser.parse_args()
+
+
+def probabilities_by_factor(
+    model: ExpressionModel, dataset: FaceDataset, factors: list[float], cache: Path | None
+) -> dict[float, NDArray[np.float32]]:
+    """Answers for every face at each factor, N x 7."""
+    kept: dict[str, Any] = dict(np.load(cache)) if cache and cache.is_file() else {}
+    if missing := [factor for factor in factors if f"x{factor:g}" not in kept]:
+        faces = [model.prepare(dataset.load(index)) for index in range(len(dataset))]
+        side = (model.info.size, model.info.size)
+        for factor in missing:
+            crops = np.stack([resize(shrink_and_restore(face, factor), side) for face in faces])
+            kept[f"x{factor:g}"] = model.probabilities(crops)
+        if cache:
+            np.savez(cache, **kept)
+    return {factor: kept[f"x{factor:g}"] for factor in factors}
+
+
+def measure(
+    probabilities: dict[float, NDArray[np.float32]],
+    labels: NDArray[np.int64],
+    options: argparse.Namespace,
+    info: ModelInfo,
+) -> dict[str, dict[str, float]]:
+    """Errors of each method and coverage of the interval, a factor."""
+    rng = np.random.default_rng(options.seed)
+    known, pool = halves(labels, rng)
+    groups = list(draw_groups(labels, pool, options, rng))
+    heights = {factor: 48 / factor for factor in probabilities}
+    confusion = {
+        f"{heights[factor]:g}": soft_confusion(rows[known], labels[known]).tolist()
+        for factor, rows in probabilities.items()
+    }
+    calibrated = ModelInfo(info.name, info.version, EXPRESSIONS, info.size, info.colour, info.margin, confusion=confusion)
+    report: dict[str, dict[str, float]] = {}
+    for factor, rows in probabilities.items():
+        methods = methods_at(rows[known], labels[known])
+        errors: dict[str, list[float]] = {name: [] for name in (*methods, "fsrfer")}
+        held, widths = [], []
+        for chosen in groups:
+            truth = np.bincount(labels[chosen], minlength=CLASSES) / len(chosen)
+            for name, method in methods.items():
+                errors[name].append(float(np.abs(method(rows[chosen]) - truth).mean()))
+            value, low, high = ours(rows[chosen], heights[factor], calibrated)
+            errors["fsrfer"].append(float(np.abs(value - truth).mean()))
+            held.append((low <= truth) & (truth <= high))
+            widths.append(high - low)
+        report[f"x{factor:g}"] = {
+            "height_px": heights[factor],
+            **{name: round(100 * float(np.mean(values)), 3) for name, values in errors.items()},
+            "coverage": round(float(np.mean(held)), 4),
+            "width": round(100 * float(np.mean(widths)), 2),
+        }
+    return report
+
+
+def halves(labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Two halves of every class."""
+    parts: list[list[NDArray[np.int64]]] = [[], []]
+    for label in range(CLASSES):
+        shuffled = rng.permutation(np.flatnonzero(labels == label))
+        parts[0].append(shuffled[: len(shuffled) // 2])
+        parts[1].append(shuffled[len(shuffled) // 2 :])
+    return np.concatenate(parts[0]), np.concatenate(parts[1])
+
+
+def draw_groups(
+    labels: NDArray[np.int64], pool: NDArray[np.int64], options: argparse.Namespace, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Groups of faces whose composition is drawn first."""
+    by_class = [pool[labels[pool] == label] for label in range(CLASSES)]
+    for _ in range(options.mixtures):
+        counts = rng.multinomial(options.faces, rng.dirichlet(np.full(CLASSES, options.concentration)))
+        yield np.concatenate([rng.choice(members, count) for members, count in zip(by_class, counts, strict=True)])
+
+
+def methods_at(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, Method]:
+    """The methods to compare with, each with what it may know of the calibration half."""
+    soft = rates(soft_confusion(probabilities, labels))
+    hard = rates(soft_confusion(answers(probabilities), labels))
+    said = mean_probability(probabilities)
+
+    def same(matrix: Floats, count: int) -> Floats:
+        return np.broadcast_to(matrix, (count, CLASSES, CLASSES))
+
+    return {
+        "count": classify_and_count,
+        "mean": mean_probability,
+        "adjusted": lambda rows: adjusted_count(answers(rows), same(hard, len(rows))),
+        "soft": lambda rows: adjusted_count(rows, same(soft, len(rows))),
+        "em": lambda rows: expectation_maximisation(likelihood(rows, said)),
+    }
+
+
+def answers(probabilities: NDArray[np.floating]) -> Floats:
+    """One for the likeliest class, zero for the others."""
+    chosen: Floats = np.eye(CLASSES)[probabilities.argmax(axis=1)]
+    return chosen
+
+
+def ours(rows: NDArray[np.float32], height: float, info: ModelInfo) -> tuple[Floats, Floats, Floats]:
+    """Shares and the ends of their intervals, as the commands tell them."""
+    tally = Tally()
+    for row in rows:
+        tally.add(row, height, certain=True, too_small=False)
+    shares = estimate(tally, info).shares.values()
+    value, low, high = np.array([[share.value, share.low, share.high] for share in shares]).T
+    return value, low, high
+
+
+def table(report: dict[str, dict[str, float]]) -> str:
+    """Aligned columns: mean absolute error of a share in percentage points, coverage in percent, mean width in points."""
+    names = list(next(iter(report.values())))
+    lines = ["".join(f"{name:>10}" for name in ("factor", *names))]
+    lines += ["".join([f"{factor:>10}", *(f"{value:>10.3g}" for value in row.values())]) for factor, row in report.items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,15 +1,19 @@
 """``fsrfer evaluate MODEL --data NAME=PATH --split S --factors 1-8``."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsrfer.errors import FsrferError
+
+if TYPE_CHECKING:
+    from fsrfer.evaluation.by_factor import Predict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", help="a bundled model (such as default), or an .onnx file")
+    parser.add_argument("model", metavar="MODEL", help="a bundled model, an .onnx file, or a run of the paper's recipe")
     parser.add_argument("--data", required=True, metavar="NAME=PATH", help="a data set, such as ferplus=DIR")
     parser.add_argument("--split", default="valid", metavar="S", help="which part of it (default: valid)")
     parser.add_argument("--factors", default="1-8", metavar="LIST", help="such as 1-8 or 1,2,4,6.5 (default: 1-8)")
@@ -21,7 +25,6 @@ def run(options: argparse.Namespace) -> int:
     """Measure the model; returns the exit code."""
     import json
 
-    import numpy as np
     from rich.console import Console
     from rich.progress import track
 
@@ -30,25 +33,18 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.evaluation.calibration import selective_accuracy
     from fsrfer.evaluation.metrics import score
     from fsrfer.files import write_text
-    from fsrfer.inference.pipeline import Recognizer
 
     factors = parse_factors(options.factors)
     ((name, path),) = readers.parse_sources([options.data]).items()
     dataset = readers.read(name, path, options.split)
-    recognizer = Recognizer(options.model, threads=options.threads)
+    measured = _open(options.model, options.threads)
     console = Console(stderr=True)
-
-    def predict(faces: Any) -> Any:
-        return np.array([list(answer.probabilities.values()) for answer in recognizer.classify(faces)], np.float32)
-
     report: dict[str, Any] = {}
     for factor in factors:
         label = f"x{factor:g}"
         indices = lambda i, label=label: track(i, label, console=console, transient=True)  # noqa: E731
-        probabilities = probabilities_at(predict, dataset.load, len(dataset), factor, indices)
-        certain_accuracy, certain_share = selective_accuracy(
-            probabilities, dataset.labels, recognizer.info.certain_from
-        )
+        probabilities = probabilities_at(measured.predict, dataset.load, len(dataset), factor, indices)
+        certain_accuracy, certain_share = selective_accuracy(probabilities, dataset.labels, measured.certain_from)
         report[label] = {
             **score(dataset.labels, probabilities).to_dict(),
             "certain_accuracy": certain_accuracy,
@@ -58,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         summary = {
             "model": options.model,
-            "sha256": recognizer.sha256,
+            "sha256": measured.sha256,
             "data": name,
             "split": options.split,
             "class_counts": dataset.class_counts(),
@@ -66,6 +62,31 @@ def run(options: argparse.Namespace) -> int:
         }
         write_text(options.json, json.dumps(summary, indent=2) + "\n")
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    predict: "Predict"
+    certain_from: float
+    sha256: str
+
+
+def _open(model: str, threads: int | None) -> _Measured:
+    """A model file or bundled model, or the folder of a run of feature super-resolution (which needs torch)."""
+    folder = Path(model)
+    if not folder.is_dir():
+        from fsrfer.inference.pipeline import Recognizer
+
+        recognizer = Recognizer(model, threads=threads)
+        return _Measured(recognizer.probabilities, recognizer.info.certain_from, recognizer.sha256)
+    from hashlib import sha256
+
+    from fsrfer.training.fsr_run import load_system, predictor
+    from fsrfer.training.run import WEIGHTS_FILE
+
+    recipe, system = load_system(folder)
+    # Decision values of an SVM are no probabilities, so none of its answers is called certain.
+    return _Measured(predictor(recipe, system), 1.0, sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest())
 
 
 def parse_factors(text: str) -> list[float]:

@@ -127,6 +127,17 @@ class Recognizer:
         rgbs = (images.as_rgb(crop, channel_order, name) for crop, name in named)
         return [answer for chunk in _chunks(rgbs) for answer in self._classify_chunk(chunk)]
 
+    def probabilities(self, crops: Sequence[UInt8Image]) -> FloatArray:
+        """As `classify`, for RGB arrays in memory (uint8, height x width x 3), as an array.
+
+        Returns:
+            float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
+        """
+        side = self.info.size
+        shape = (0, side, side) if self.info.colour == "grey" else (0, side, side, 3)
+        resized = [images.resize(self._model.prepare(crop), (side, side)) for crop in crops]
+        return self._model.probabilities(np.stack(resized) if resized else np.zeros(shape, np.uint8))
+
     def classify_pictures(self, pictures: Iterable[Picture]) -> Iterator[CropResult]:
         """As `classify`, for decoded sources, one batch in memory at a time; a failure becomes an error."""
         for chunk in _chunks(pictures):
@@ -168,9 +179,7 @@ class Recognizer:
     def _classify_chunk(self, rgbs: Sequence[UInt8Image]) -> list[Expression]:
         if not rgbs:
             return []
-        side = self.info.size
-        crops = np.stack([images.resize(self._model.prepare(rgb), (side, side)) for rgb in rgbs])
-        rows = zip(self._model.probabilities(crops), rgbs, strict=True)
+        rows = zip(self.probabilities(rgbs), rgbs, strict=True)
         return [self._answer(row, float(rgb.shape[0])) for row, rgb in rows]
 
     def _answer(self, probabilities: FloatArray, size_px: float) -> Expression:

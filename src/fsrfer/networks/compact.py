@@ -5,7 +5,6 @@ Residual blocks as in He et al., "Identity Mappings in Deep Residual Networks" (
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -91,24 +90,3 @@ class CompactNet(nn.Module):
         maps: Tensor = self.stages(self.stem(self.standardize(faces)))  # N x C x S/2^k x S/2^k
         logits: Tensor = self.head(maps)
         return logits
-
-
-def count_gflop(network: nn.Module, in_channels: int, size: int) -> float:
-    """Cost of one face in 10^9 floating-point operations, two a multiply-add (convolutions and linear layers)."""
-    total = 0
-
-    def add(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        total += 2 * weight.numel() * (output[0, 0].numel() if output.ndim == 4 else 1)
-
-    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    handles = [layer.register_forward_hook(add) for layer in layers]
-    was_training = network.training
-    with torch.no_grad():
-        network.eval()(torch.zeros(1, in_channels, size, size))
-    network.train(was_training)
-    for handle in handles:
-        handle.remove()
-    return total / 1e9

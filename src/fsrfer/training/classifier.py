@@ -15,7 +15,7 @@ from fsrfer.evaluation.metrics import score
 from fsrfer.losses.classification import classification_loss
 from fsrfer.recipes.sections import AugmentationSettings, DegradationSettings, LoopSettings, OptimizerSettings
 from fsrfer.training import augment
-from fsrfer.training.compute import descend, mean_over_processes, own_rows, to_channels_last
+from fsrfer.training.compute import descend, mean_over_processes, own_rows, restore_optimizer, to_channels_last
 from fsrfer.training.ema import WeightAverage
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.randomness import batch_indices, generator, seed_everything
@@ -112,7 +112,7 @@ class ClassifierTrainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put a saved state back."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
         self.average.load_state_dict(state["average"])
 
     def _logits(self, faces: Tensor) -> Tensor:

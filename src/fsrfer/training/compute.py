@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -48,6 +50,15 @@ def descend(fabric: Fabric, loss: Tensor, network: nn.Module, optimizer: torch.o
         for gradient, part in zip(gradients, torch.split(mean, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
     optimizer.step()
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Put a saved state back, each moment in its parameter's own memory layout, which fused kernels rely on."""
+    optimizer.load_state_dict(dict(state))
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def mean_over_processes(fabric: Fabric, value: Tensor) -> float:

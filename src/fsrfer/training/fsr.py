@@ -18,7 +18,7 @@ from fsrfer.networks.covpool import CovPoolModel
 from fsrfer.networks.discriminator import FeatureDiscriminator
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.recipes.fsr import FsrRecipe
-from fsrfer.training.compute import descend, mean_over_processes
+from fsrfer.training.compute import descend, mean_over_processes, restore_optimizer
 from fsrfer.training.ema import WeightAverage
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.pairs import Pairs, PairSampler
@@ -121,7 +121,7 @@ class PretrainingTrainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put a saved state back."""
         self.generator.load_state_dict(state["generator"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
 
 
 class AdversarialTrainer:
@@ -209,8 +209,8 @@ class AdversarialTrainer:
         """Put a saved state back."""
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
-        self.g_optimizer.load_state_dict(state["g_optimizer"])
-        self.d_optimizer.load_state_dict(state["d_optimizer"])
+        restore_optimizer(self.g_optimizer, state["g_optimizer"])
+        restore_optimizer(self.d_optimizer, state["d_optimizer"])
         self.average.load_state_dict(state["average"])
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fsrfer.networks.sr import ImageSuperResolver
 from fsrfer.recipes.fsr import FsrRecipe
-from fsrfer.training.compute import descend, mean_over_processes
+from fsrfer.training.compute import descend, mean_over_processes, restore_optimizer
 from fsrfer.training.ema import WeightAverage
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.pairs import PairSampler
@@ -68,7 +68,7 @@ class ImageSrTrainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put a saved state back."""
         self.restorer.load_state_dict(state["restorer"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
         self.average.load_state_dict(state["average"])
 
 

@@ -15,7 +15,7 @@ from fsrfer.errors import RecipeError, TrainingError
 from fsrfer.files import atomic_path
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
-from fsrfer.networks.compact import count_gflop
+from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe
 from fsrfer.recipes.sections import LoopSettings
@@ -98,7 +98,7 @@ def describe(trained: Trained) -> ModelInfo:
         colour=recipe.input.colour,
         margin=recipe.export.margin,
         flip=recipe.export.flip,
-        gflop=round(count_gflop(trained.network, recipe.input.channels, recipe.input.size), 4),
+        gflop=round(count_gflop(trained.network, [trained.network], recipe.input.channels, recipe.input.size), 4),
         parameters=sum(parameter.numel() for parameter in trained.network.parameters()),
         training=_provenance(recipe, trained.data),
     )

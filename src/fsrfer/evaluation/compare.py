@@ -6,8 +6,9 @@ runs get a bootstrap over both: seeds are drawn first, then faces, the same face
 seeds it still understates what seeds do, so their standard deviation stands beside it.
 """
 
+import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -22,10 +23,11 @@ DRAWS = 2000
 BINS = 15
 """Of the calibration error, as in `fsrfer.evaluation.metrics.calibration_error`."""
 
-Counts = NDArray[np.int64]
-"""How often each face was drawn; int64, N."""
+Counts = NDArray[np.floating]
+"""How often each face was drawn; samples x N, whole numbers."""
 
-Statistic = Callable[[Counts], float]
+Statistic = Callable[[Counts], NDArray[np.floating]]
+"""A figure of one run in each sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +109,16 @@ def estimate(statistics: Sequence[Statistic], faces: int, seed: int = 0, draws: 
     """Mean over seeds of a statistic, with the percentile interval of the bootstrap over faces and seeds.
 
     Args:
-        statistics: for each seed, its value where face ``i`` counts ``counts[i]`` times.
+        statistics: one for each seed.
         faces: N.
         seed: of the bootstrap.
         draws: its samples.
     """
-    rng = np.random.default_rng(seed)
-    once = np.ones(faces, np.int64)
-    values = [statistic(once) for statistic in statistics]
-    resampled = [
-        np.mean([statistics[run](counts) for run in _draw(rng, len(statistics))])
-        for counts in _face_draws(rng, faces, draws)
-    ]
+    values = [float(statistic(np.ones((1, faces)))[0]) for statistic in statistics]
+    resampled = np.stack([statistic(_face_counts(faces, seed, draws)) for statistic in statistics], axis=1)
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Estimate(float(np.mean(values)), deviation, _percentiles(resampled), len(values))
+    interval = _percentiles(_mean_of_drawn(resampled, np.random.default_rng(seed)))
+    return Estimate(float(np.mean(values)), deviation, interval, len(values))
 
 
 def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> float:
@@ -140,7 +138,10 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
     first_only = int((first_right & ~second_right).sum())
     second_only = int((~first_right & second_right).sum())
     total = first_only + second_only
-    tail = sum(math.comb(total, wins) for wins in range(min(first_only, second_only) + 1))
+    tail, ways = 0, 1  # ways: total over wins, each from the one before, as math.comb is slow for thousands
+    for wins in range(min(first_only, second_only) + 1):
+        tail += ways
+        ways = ways * (total - wins) // (wins + 1)
     return min(1.0, 2 * tail / (1 << total))
 
 
@@ -148,7 +149,7 @@ def difference(first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int = 
     """Compare the accuracies of two methods on the same faces.
 
     The interval is a paired bootstrap: in each sample both methods answer the same drawn faces; their seeds are drawn apart.
-    Its p counts the samples on the other side of zero, and is never below ``2 / (draws + 1)``.
+    Where there are several runs, p is that of the difference over its bootstrap standard error, taken as normal.
 
     Args:
         first, second: bool, seeds x N: whether each answer is right; the numbers of seeds may differ.
@@ -161,18 +162,14 @@ def difference(first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int = 
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise ValueError(f"need seeds x N answers of the same faces, not {first.shape} and {second.shape}")
     rng = np.random.default_rng(seed)
-    faces = first.shape[1]
-    resampled = np.array(
-        [
-            (first[_draw(rng, len(first))].mean(0) - second[_draw(rng, len(second))].mean(0)) @ counts / faces
-            for counts in _face_draws(rng, faces, draws)
-        ]
-    )
+    counts = _face_counts(first.shape[1], seed, draws)
+    resampled = _mean_of_drawn(_shares(counts, first), rng) - _mean_of_drawn(_shares(counts, second), rng)
     mean = float(first.mean() - second.mean())
     if len(first) == len(second) == 1:
         return Difference(mean, _percentiles(resampled), mcnemar(first[0], second[0]), "mcnemar")
-    beyond = min(int((resampled <= 0).sum()), int((resampled >= 0).sum()))
-    return Difference(mean, _percentiles(resampled), min(1.0, 2 * (beyond + 1) / (draws + 1)), "bootstrap")
+    spread = float(resampled.std(ddof=1))
+    p = math.erfc(abs(mean) / (spread * math.sqrt(2))) if spread > 0 else float(mean == 0)
+    return Difference(mean, _percentiles(resampled), p, "bootstrap")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -194,33 +191,51 @@ def _statistics(labels: NDArray[np.int64], run: NDArray[np.floating]) -> tuple[S
     """The figures of `fsrfer.evaluation.metrics.score`, for faces that count several times or not at all."""
     classes, answers = run.shape[1], run.argmax(1)
     right, confidence = answers == labels, run.max(1).astype(np.float64)
-    cells = labels * classes + answers
+    in_cell = np.eye(classes * classes, dtype=np.float32)[labels * classes + answers]
     bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    gap_in_bin = np.eye(BINS, dtype=np.float32)[bins] * (right - confidence).astype(np.float32)[:, None]
 
-    def accuracy(counts: Counts) -> float:
-        return float(right @ counts / counts.sum())
+    def accuracy(counts: Counts) -> NDArray[np.floating]:
+        return _shares(counts, right[None])[:, 0]
 
-    def macro_f1(counts: Counts) -> float:
-        confusion = np.bincount(cells, counts, minlength=classes * classes).reshape(classes, classes)
-        true, answered = confusion.sum(1), confusion.sum(0)
+    def macro_f1(counts: Counts) -> NDArray[np.floating]:
+        confusion = (counts @ in_cell).reshape(-1, classes, classes)
+        true, answered = confusion.sum(2), confusion.sum(1)
         occurring = true > 0
-        return float((2 * np.diag(confusion)[occurring] / (true + answered)[occurring]).mean())
+        f1 = 2 * np.diagonal(confusion, axis1=1, axis2=2) / np.maximum(1, true + answered)
+        mean: NDArray[np.floating] = (f1 * occurring).sum(1) / occurring.sum(1)
+        return mean
 
-    def calibration_error(counts: Counts) -> float:
-        return float(np.abs(np.bincount(bins, (right - confidence) * counts, minlength=BINS)).sum() / counts.sum())
+    def calibration_error(counts: Counts) -> NDArray[np.floating]:
+        error: NDArray[np.floating] = np.abs(counts @ gap_in_bin).sum(1) / counts.sum(1)
+        return error
 
     return accuracy, macro_f1, calibration_error
 
 
-def _draw(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
-    return rng.integers(0, count, count)
+def _shares(counts: Counts, right: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """Accuracy of each run (columns) in each sample (rows)."""
+    shares: NDArray[np.floating] = counts @ right.T.astype(counts.dtype) / counts.sum(1, keepdims=True)
+    return shares
 
 
-def _face_draws(rng: np.random.Generator, faces: int, draws: int) -> Iterator[Counts]:
-    for _ in range(draws):
-        yield np.bincount(_draw(rng, faces), minlength=faces)
+@functools.lru_cache(maxsize=1)
+def _face_counts(faces: int, seed: int, draws: int) -> NDArray[np.float32]:
+    """Bootstrap samples of the faces; the same for every method, so that what differs is the method."""
+    rng = np.random.default_rng(seed)
+    counts = np.empty((draws, faces), np.float32)
+    for sample in counts:
+        sample[:] = np.bincount(rng.integers(0, faces, faces), minlength=faces)
+    return counts
 
 
-def _percentiles(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.percentile(np.asarray(values), [2.5, 97.5])
+def _mean_of_drawn(values: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+    """Mean over as many runs as there are (columns), drawn anew with replacement in each sample (row)."""
+    drawn = np.take_along_axis(values, rng.integers(0, values.shape[1], values.shape), axis=1)
+    mean: NDArray[np.floating] = drawn.mean(1)
+    return mean
+
+
+def _percentiles(values: NDArray[np.floating]) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

@@ -51,7 +51,7 @@ def test_several_seeds_have_a_mean_a_deviation_and_a_wider_interval():
 
 def test_bootstrap_over_faces_agrees_with_theory():
     right = np.arange(1000) < 300
-    found = estimate([lambda counts: float(right @ counts / counts.sum())], 1000, draws=2000)
+    found = estimate([lambda counts: counts @ right / 1000], 1000, draws=2000)
     half = 1.96 * np.sqrt(0.3 * 0.7 / 1000)
     assert found.interval == pytest.approx((0.3 - half, 0.3 + half), abs=0.003)
 
@@ -77,8 +77,17 @@ def test_seeds_that_disagree_leave_a_difference_open():
     assert found.test == "bootstrap"
     assert found.interval[0] < 0 < found.interval[1]
     assert found.p > 0.2
-    surely = difference(np.ones((2, 1000), bool), second, draws=500)
-    assert surely.p == pytest.approx(2 / 501)
+    assert difference(np.ones((2, 1000), bool), second, draws=500).p < 1e-6
+    assert difference(second, second, draws=500).p == 1.0
+
+
+def test_p_of_several_runs_agrees_with_mcnemar_where_seeds_change_nothing():
+    first, second = np.arange(1000) < 540, np.roll(np.arange(1000) < 510, 50)  # 50 faces against 20
+    single = difference(first[None], second[None])
+    several = difference(np.stack([first] * 3), np.stack([second] * 3))
+    assert single.interval == pytest.approx(several.interval, abs=0.003)
+    assert several.p == pytest.approx(single.p, abs=1e-3)
+    assert single.p == pytest.approx(0.000440285, rel=1e-6)  # binomial test of 20 in 70
 
 
 def test_the_order_of_faces_changes_nothing_but_the_draws():

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "one portrait at shrinking sizes, to see how small a face may be",
     "info": "version, bundled models, detector, runtime",
     "train": "train a model by a recipe",
+    "benchmark": "the paper's comparison: every rival trained, measured and reported",
     "evaluate": "accuracy of a model at each down-sampling factor",
 }
 """Sub-commands; each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> exit code``."""

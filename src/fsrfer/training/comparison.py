@@ -78,11 +78,12 @@ def train_rivals(fabric: Fabric, recipe: FsrRecipe, data: TrainingData, folder: 
         generator = fsr_run.train_against_discriminator(fabric, variant, fixed, pretrained, data, folder, stage)
         svm = fsr_run.fit_svm(fabric, recipe, fixed, generator, data.train)
         systems[name] = fsr_run.FsrSystem(fixed, generator, svm)
-        head = predictors.feature_super_resolution(generator, fixed)
         with_svm = predictors.feature_super_resolution(generator, fixed, svm)
         methods.append(make(name, f"{title}, SVM", with_svm, [fixed, generator, svm]))
-        methods.append(make(f"{name}-head", f"{title}, softmax", head, [fixed, generator]))
-    return Rivals(tuple(methods), systems["fsr"])
+    system = systems["fsr"]
+    head = predictors.feature_super_resolution(system.generator, fixed)
+    methods.append(make("fsr-head", "FSR-FER, softmax of the fixed head", head, [fixed, system.generator]))
+    return Rivals(tuple(methods), system)
 
 
 class _Maker:

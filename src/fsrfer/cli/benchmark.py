@@ -1,0 +1,154 @@
+"""``fsrfer benchmark --recipe paper-small --data rafdb=DIR -o OUT``: every rival, one report."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fsrfer.errors import FsrferError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fsrfer.evaluation.benchmark import Method
+    from fsrfer.recipes.fsr import FsrRecipe
+    from fsrfer.training.comparison import Rivals
+    from fsrfer.training.faces import TrainingData
+
+FEATURE_MAP_FACTOR, FEATURE_MAP_FACES = 6, 600
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--recipe", default="paper-small", metavar="RECIPE", help="paper, paper-small, or a TOML file")
+    parser.add_argument("--data", required=True, metavar="NAME=PATH", help="trained and measured on, such as rafdb=DIR")
+    parser.add_argument("--split", metavar="S", help="measured part (default: test, or valid where that is kept apart)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="runs, figures and report")
+    parser.add_argument("--factors", default="1-8", metavar="LIST", help="such as 1-8 or 1,2,4 (default: 1-8)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="N", help="one run of everything a seed")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="stop each stage after N steps at the latest")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change a recipe's key"
+    )
+    parser.add_argument("--precision", default="bf16-mixed", metavar="P", help="of training (default bf16-mixed)")
+    parser.add_argument("--export-faces", action="store_true", help="only write the degraded faces, for outside models")
+    parser.add_argument(
+        "--answers", nargs="+", default=[], metavar="NAME=CSV", help="an outside model's answers to the exported faces"
+    )
+    parser.add_argument(
+        "--restored", nargs="+", default=[], metavar="NAME=DIR", help="outside super-resolution of the exported faces"
+    )
+    parser.epilog = (
+        "A run that was interrupted goes on where it stopped: give the same command again. The report is "
+        "DIR/report/report.md; a text in DIR/report/conclusions.md is taken into it."
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, measure and report; returns the exit code."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from fsrfer.cli.evaluate import parse_factors
+    from fsrfer.data import readers
+    from fsrfer.evaluation.benchmark import Faces, measure
+    from fsrfer.evaluation.outside import export_faces
+    from fsrfer.evaluation.report import write_report
+    from fsrfer.recipes.fsr import FsrRecipe
+    from fsrfer.recipes.schema import load_recipe, shortened
+
+    recipe = load_recipe(options.recipe, options.changes)
+    if options.max_steps is not None:
+        recipe = shortened(recipe, options.max_steps)
+    if not isinstance(recipe, FsrRecipe):
+        raise FsrferError(f"--recipe {options.recipe}: the comparison is made for recipes of kind fsr, such as paper")
+    factors = parse_factors(options.factors)
+    sources = readers.parse_sources([options.data])
+    ((name, path),) = sources.items()
+    dataset = readers.read(name, path, options.split or _measured_split(name))
+    console = Console(stderr=True)
+
+    def progress(indices: "Iterable[int]", what: str) -> "Iterable[int]":
+        return track(indices, what, console=console, transient=True)
+
+    faces = Faces.of(dataset, progress)
+    if options.export_faces:
+        export_faces(faces, factors, options.output / "exported", progress)
+        Console().print(f"{options.output / 'exported'}: {len(dataset)} faces at {len(factors)} factors")
+        return 0
+    for number, seed in enumerate(options.seeds):
+        rivals, data = _train(options, recipe.model_copy(update={"seed": seed}), sources)
+        measure(rivals.methods, faces, factors, seed, options.output, progress)
+        if number == 0:
+            measure(_outside(options, rivals), faces, factors, seed, options.output, progress)
+            pictures = _feature_map(recipe, rivals, data, options.output / "report")
+    command = "fsrfer " + shlex.join(sys.argv[1:])
+    title = f"{recipe.name} on {name} {dataset.split}"
+    write_report(options.output, options.output / "report", "fsr", command, title, pictures=pictures)
+    Console().print(f"{options.output / 'report' / 'report.md'}")
+    return 0
+
+
+def _measured_split(name: str) -> str:
+    """FER+ keeps its test part for the last word; elsewhere the test part is what papers report."""
+    from fsrfer.data import readers
+
+    known = readers.SPLITS.get(name, ("test",))
+    return next(split for split in ("valid", "val", "test") if split in known) if name == "ferplus" else known[-1]
+
+
+def _train(
+    options: argparse.Namespace, recipe: "FsrRecipe", sources: dict[str, Path]
+) -> tuple["Rivals", "TrainingData"]:
+    from fsrfer.training.comparison import train_rivals
+    from fsrfer.training.compute import open_fabric
+    from fsrfer.training.faces import load_training_data
+    from fsrfer.training.run import open_run
+
+    folder = options.output / "runs" / f"seed-{recipe.seed}"
+    open_run(folder, recipe, resume=True)
+    data = load_training_data(recipe, sources)
+    return train_rivals(open_fabric(1, 1, options.precision), recipe, data, folder), data
+
+
+def _outside(options: argparse.Namespace, rivals: "Rivals") -> list["Method"]:
+    """Outside models, by the tables or pictures they made of the exported faces."""
+    from dataclasses import replace
+    from hashlib import sha256
+
+    from fsrfer.evaluation.benchmark import Method
+    from fsrfer.evaluation.outside import read_answers, with_pictures
+
+    exported = options.output / "exported"
+    methods = []
+    for name, path in (_named_path(word, "--answers") for word in options.answers):
+        predict = read_answers(path, exported)
+        identity = sha256(path.read_bytes()).hexdigest()
+        methods.append(Method(name, f"{name} (outside)", predict, identity=identity, timed=False))
+    base = next(method for method in rivals.methods if method.name == "bicubic")
+    for name, path in (_named_path(word, "--restored") for word in options.restored):
+        predict = with_pictures(base.predict, path, exported)
+        title, identity = f"{name} (outside pictures) + fixed model, SVM", f"{path}/{base.identity}"
+        methods.append(
+            replace(base, name=name, title=title, predict=predict, gflop=None, identity=identity, timed=False)
+        )
+    return methods
+
+
+def _named_path(word: str, option: str) -> tuple[str, Path]:
+    name, separator, path = word.partition("=")
+    if not separator or not name or not path:
+        raise FsrferError(f"{option} {word}: expected NAME=PATH")
+    return name, Path(path)
+
+
+def _feature_map(recipe: "FsrRecipe", rivals: "Rivals", data: "TrainingData", folder: Path) -> list[tuple[str, str]]:
+    from fsrfer.evaluation.plots import draw_features, save
+    from fsrfer.training.comparison import feature_triples
+
+    drawn = feature_triples(recipe, rivals.system, data, FEATURE_MAP_FACTOR, FEATURE_MAP_FACES)
+    feat_hr, feat_lr, feat_sr, labels = (part.numpy() for part in drawn)
+    title = f"features of validation faces at x{FEATURE_MAP_FACTOR}"
+    save(draw_features(feat_hr, feat_lr, feat_sr, labels, title), folder / "features.png")
+    return [(f"Features before and after G, of validation faces at x{FEATURE_MAP_FACTOR}", "features.png")]

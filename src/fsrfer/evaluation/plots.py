@@ -100,15 +100,16 @@ def draw_height(summary: Summary) -> "Figure":
 def draw_cost(rivals: Sequence[Rival], factor: float) -> "Figure":
     """Accuracy in percent at one factor against GFLOP and against milliseconds a face, on logarithmic axes."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogLocator, NullLocator
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     costs: tuple[Callable[[Rival], float | None], ...] = (lambda rival: rival.gflop, lambda rival: rival.milliseconds)
     for axes, cost, unit in zip(panels, costs, ("GFLOP a face", "milliseconds a face"), strict=True):
         axes.set(xscale="log", xlabel=unit)
-        axes.xaxis.set_major_formatter(LogFormatter())
-        axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         _bare(axes)
         for index, rival in enumerate(rivals):
             if place := cost(rival):

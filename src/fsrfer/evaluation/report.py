@@ -184,7 +184,7 @@ def _differences(summary: Summary) -> list[str]:
 
 
 def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+    return "adjusted p < 0.001" if value < 0.001 else f"adjusted p = {value:.3f}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

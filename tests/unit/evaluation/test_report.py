@@ -111,9 +111,12 @@ def test_tables_have_a_row_a_method_and_dashes_where_nothing_was_measured(target
 def test_differences_are_told_in_sentences_that_follow_from_numbers(target):
     text = (target / "report.md").read_text()
     assert re.search(
-        r"- Strong is above Plain by \d+\.\d points at x4 \(95% interval \+\S+ to \+\S+, p < 0\.001\)\.", text
+        r"- Strong is above Plain by \d+\.\d points at x4 \(95% interval \+\S+ to \+\S+, adjusted p < 0\.001\)\.", text
     )
-    assert "- Twin and Plain cannot be told apart at x1: +0.0 points (95% interval +0.0 to +0.0, p = 1.000)." in text
+    assert (
+        "- Twin and Plain cannot be told apart at x1: +0.0 points (95% interval +0.0 to +0.0, adjusted p = 1.000)."
+        in text
+    )
     assert re.search(r"- Outside is below Plain by \d+\.\d points at x4", text)
     assert not re.search(r"Outside .* at x1", text)
 
@@ -121,10 +124,20 @@ def test_differences_are_told_in_sentences_that_follow_from_numbers(target):
 @pytest.mark.parametrize(
     ("mean", "interval", "p", "expected"),
     [
-        (0.021, (0.008, 0.034), 0.004, "A is above B by 2.1 points at x4 (95% interval +0.8 to +3.4, p = 0.004)."),
-        (-0.021, (-0.034, -0.008), 0.0001, "A is below B by 2.1 points at x4 (95% interval -3.4 to -0.8, p < 0.001)."),
-        (0.021, (0.008, 0.034), 0.06, f"{OPEN} (95% interval +0.8 to +3.4, p = 0.060)."),
-        (0.021, (-0.001, 0.04), 0.04, f"{OPEN} (95% interval -0.1 to +4.0, p = 0.040)."),
+        (
+            0.021,
+            (0.008, 0.034),
+            0.004,
+            "A is above B by 2.1 points at x4 (95% interval +0.8 to +3.4, adjusted p = 0.004).",
+        ),
+        (
+            -0.021,
+            (-0.034, -0.008),
+            0.0001,
+            "A is below B by 2.1 points at x4 (95% interval -3.4 to -0.8, adjusted p < 0.001).",
+        ),
+        (0.021, (0.008, 0.034), 0.06, f"{OPEN} (95% interval +0.8 to +3.4, adjusted p = 0.060)."),
+        (0.021, (-0.001, 0.04), 0.04, f"{OPEN} (95% interval -0.1 to +4.0, adjusted p = 0.040)."),
     ],
 )
 def test_sentences(mean, interval, p, expected):

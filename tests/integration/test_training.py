@@ -14,20 +14,8 @@ from safetensors.numpy import load_file
 
 from fsrfer.cli.main import main
 from support.made_faces import make_rafdb
+from support.tiny_recipes import TINY_CLASSIFIER, TINY_FSR
 
-TINY_CLASSIFIER = [
-    "validation=rafdb", "input.size=16", "network.stem=4", "network.widths=[8]", "network.blocks=[1]", "network.dropout=0.0",
-    "loop.batch_size=14", "loop.log_every=1", "loop.validate_every=100", "optimizer.warmup_steps=1",
-    "loop.checkpoint_every=2",
-]  # fmt: skip
-TINY_FSR = [
-    "input.size=16", "extractor.widths=[4,4,6,6,8,8]", "extractor.bimap_dim=4", "extractor.head=[8,8]",
-    "generator.channels=4", "generator.growth=2", "generator.blocks=1", "discriminator.widths=[4]",
-    "discriminator.hidden=4", "extractor_training.loop.batch_size=14", "pretraining.loop.batch_size=14",
-    "adversarial.loop.batch_size=14", "extractor_training.loop.checkpoint_every=2",
-    "pretraining.loop.checkpoint_every=2", "adversarial.loop.checkpoint_every=2",
-    "extractor_training.loop.log_every=1", "pretraining.loop.log_every=1", "adversarial.loop.log_every=1",
-]  # fmt: skip
 RECIPES = {"compact": TINY_CLASSIFIER, "paper-small": TINY_FSR}
 
 

@@ -3,10 +3,11 @@
 import argparse
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsrfer.errors import FsrferError
+from fsrfer.errors import FsrferError, FsrferWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
     from fsrfer.cli.evaluate import parse_factors
     from fsrfer.data import readers
+    from fsrfer.data.overlap import overlap
     from fsrfer.evaluation.benchmark import Faces, measure
     from fsrfer.evaluation.outside import export_faces
     from fsrfer.evaluation.report import write_report
@@ -68,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
     ((name, path),) = sources.items()
     dataset = readers.read(name, path, options.split or _measured_split(name))
     console = Console(stderr=True)
+    if shared := overlap(readers.read(name, path, "train"), dataset):
+        message = f"{name}: {len(shared)} pairs of training and measured faces are the same picture"
+        warnings.warn(message, FsrferWarning, stacklevel=1)
 
     def progress(indices: "Iterable[int]", what: str) -> "Iterable[int]":
         return track(indices, what, console=console, transient=True)

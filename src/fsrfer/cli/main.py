@@ -4,10 +4,11 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
-from fsrfer.errors import FsrferError
+from fsrfer.errors import FsrferError, FsrferWarning
 from fsrfer.version import __version__
 
 COMMANDS = {
@@ -29,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser(arguments)
     try:
         options = parser.parse_args(arguments)
-        return int(options.run(options))
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning
+            return int(options.run(options))
     except FsrferError as error:
         print(f"fsrfer: error: {error}", file=sys.stderr)
         return 2
@@ -44,6 +47,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Ours in one line; those of libraries are not for users."""
+    del filename, lineno, file, line
+    if issubclass(category, FsrferWarning):
+        print(f"fsrfer: warning: {message}", file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,5 +1,6 @@
 """The one loop every kind of training runs in: steps, log, validation, checkpoints, resume."""
 
+import contextlib
 import csv
 import io
 import math
@@ -17,6 +18,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from torch.utils.tensorboard import SummaryWriter
 
 from fsrfer.errors import TrainingError
 from fsrfer.files import write_text
@@ -48,9 +50,8 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
     """
     checkpoints, log = folder / "checkpoints" / stage, MetricsLog(folder / f"metrics-{stage}.csv")
     step = _restored(trainee, checkpoints)
-    if fabric.is_global_zero:
-        log.drop_after(step)
-    with _progress(fabric) as progress:
+    log.drop_after(step)
+    with _progress(fabric) as progress, _board(fabric, folder / "tensorboard" / stage, step) as board:
         bar = progress.add_task(stage, total=settings.max_steps, completed=step, note="")
         started = time.monotonic()
         while step < settings.max_steps:
@@ -65,12 +66,21 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
                 row.update(trainee.validate())
             if row and fabric.is_global_zero:
                 log.write(step, row)
+                for name, value in row.items():
+                    board.add_scalar(name, value, step)
             if step % settings.checkpoint_every == 0 or last:
                 if fabric.is_global_zero:
                     log.flush()
                     checkpoint.save(checkpoints, step, trainee.state_dict())
                 fabric.barrier()
             progress.update(bar, completed=step, note=" ".join(f"{key} {value:.4g}" for key, value in losses.items()))
+
+
+def _board(fabric: Fabric, folder: Path, step: int) -> Any:
+    """TensorBoard's log of a stage; what a killed run wrote past its checkpoint is hidden. Nothing in other processes."""
+    if not fabric.is_global_zero:
+        return contextlib.nullcontext()
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def _restored(trainee: Trainee, checkpoints: Path) -> int:

@@ -22,6 +22,7 @@ from fsrfer.export.onnx import to_onnx, write_model
 from fsrfer.images import shrink_and_restore
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.model_file import ModelInfo
+from fsrfer.quantification import soft_confusion
 from fsrfer.types import UInt8Image
 
 FACTORS = (1, 2, 3, 4, 5, 6, 7, 8)
@@ -67,6 +68,9 @@ def release(
         info,
         temperature=temperature,
         certain_from=threshold,
+        confusion={
+            f"{info.size / factor:g}": _rounded(soft_confusion(p, labels)) for factor, p in probabilities.items()
+        },
         accuracy={split: {f"x{factor}": _figures(p, labels, threshold) for factor, p in probabilities.items()}},
     )
     write_model(to_onnx(network, 1 if info.colour == "grey" else 3, info.size), complete, target)
@@ -102,6 +106,10 @@ def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) 
 
 def _shrunk(faces: UInt8Image, factor: float) -> UInt8Image:
     return np.stack([shrink_and_restore(face, factor) for face in faces])
+
+
+def _rounded(matrix: NDArray[np.float64]) -> list[list[float]]:
+    return [[round(float(value), 3) for value in row] for row in matrix]
 
 
 def _figures(

@@ -20,13 +20,13 @@ Floats = NDArray[np.float64]
 Confusions = Mapping[float, Floats]
 """Soft confusion (see above) by face height in pixels."""
 
-DRAWS = 1000
-"""Kept draws of the sampler; the ends of a 95% interval then vary by about a twentieth of its width."""
+DRAWS = 600
+"""Kept draws of the sampler; the ends of a 95% interval then vary by a few hundredths of its width."""
 
-BURN_IN = 200
+BURN_IN = 100
 
-PRIOR_COUNTS = 1 / 7
-"""Of each class in the prior: one face in all, so that a few sure faces are believed (Perks, 1947)."""
+PRIOR_COUNTS = 0.5
+"""Of each class in the prior (Jeffreys'): weak enough that a few sure faces are believed."""
 
 
 def soft_confusion(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Floats:

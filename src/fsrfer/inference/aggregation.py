@@ -1,6 +1,6 @@
 """From many unsure faces to what can be said of the group: shares with intervals, and counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,10 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 """Of the intervals."""
+
+TRUST = 0.8
+"""Each face counts as this much of one: probabilities are never quite calibrated on faces of another kind (a power
+posterior: Miller & Dunson, JASA 114, 2019). ``benchmarks/quantification.py`` shows the coverage that it gives."""
 
 VALENCE = {"happiness": 1.0, "sadness": -1.0, "anger": -1.0, "fear": -1.0, "disgust": -1.0}
 """Weights of the valence-like summary; neutral and surprise, which may be either, count 0."""
@@ -174,9 +178,8 @@ def estimate(tally: Tally, info: ModelInfo, people: float | None = None) -> Grou
     shares: dict[str, Share] = {}
     valence = None
     if len(counts):
-        if people is not None:
-            counts = counts * min(1.0, people / counts.sum())
-        of_faces, of_crowd = draw_shares(probabilities, heights, counts, confusions)
+        independent = 1.0 if people is None else min(1.0, people / counts.sum())
+        of_faces, of_crowd = draw_shares(probabilities, heights, counts * independent * TRUST, confusions)
         columns = zip(of_faces.T, of_crowd.T, strict=True)
         shares = dict(zip(EXPRESSIONS, (_share(*column) for column in columns), strict=True))
         weights = np.array([VALENCE.get(name, 0.0) for name in EXPRESSIONS])
@@ -209,18 +212,10 @@ def _expected(confusions: Mapping[float, Floats], height: float) -> Floats:
 
 
 def _share(of_faces: Floats, of_crowd: Floats) -> Share:
-    """The mean of these faces' share, in the interval of the crowd's."""
+    """The mean of these faces' share, in an interval for theirs and the crowd's (only theirs can be exactly 0 or 1)."""
     value = float(of_faces.mean())
-    low, high = np.quantile(of_crowd, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Share(value, min(float(low), value), max(float(high), value))
-
-
-def tally_of(faces: Iterable[tuple[FloatArray, float, bool, bool]]) -> Tally:
-    """A tally of faces, each as (probabilities, height in pixels, certain, too small)."""
-    tally = Tally()
-    for probabilities, size_px, certain, too_small in faces:
-        tally.add(probabilities, size_px, certain, too_small)
-    return tally
+    ends = np.quantile(np.stack([of_faces, of_crowd]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    return Share(value, min(float(ends[0].min()), value), max(float(ends[1].max()), value))
 
 
 def size_labels() -> Sequence[str]:

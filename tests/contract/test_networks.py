@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fsrfer.networks.covpool import CovPoolExtractor, CovPoolHead
+from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.covpool import CovPoolExtractor, CovPoolHead, CovPoolModel
 from fsrfer.networks.discriminator import FeatureDiscriminator
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.networks.sr import ImageSuperResolver
@@ -29,6 +30,12 @@ CASES = {
     "generator": Case(lambda: FeatureGenerator(1, channels=8, growth=4, blocks=1), (1, 16, 16), ((1, 16, 16),)),
     "generator of maps": Case(
         lambda: FeatureGenerator(6, channels=8, growth=4, blocks=1, kernel=3), (6, 5, 7), ((6, 5, 7),)
+    ),
+    "compact": Case(lambda: CompactNet(stem=4, widths=(8, 12), blocks=(1, 1), dropout=0.0), (1, 24, 24), ((7,),)),
+    "covpool model": Case(
+        lambda: CovPoolModel(CovPoolExtractor(1, (4, 4, 8, 8, 16, 16), 8), CovPoolHead(64, (32, 16))),
+        (1, 48, 48),
+        ((7,),),
     ),
     "discriminator": Case(lambda: FeatureDiscriminator((1, 16, 16), (4, 8)), (1, 16, 16), ((),)),
     "discriminator of maps": Case(lambda: FeatureDiscriminator((6, 5, 7), (4, 8)), (6, 5, 7), ((),)),

@@ -81,9 +81,10 @@ class AdversarialSettings(Section):
 
 
 class SvmSettings(Section):
-    """The linear SVM on L2-normalised embeddings: its penalty C."""
+    """The linear SVM on L2-normalised embeddings: its penalty C, and how many training faces it is fitted on at most."""
 
     c: float = Field(gt=0)
+    max_faces: int = Field(ge=7)
 
 
 class FsrRecipe(Section):

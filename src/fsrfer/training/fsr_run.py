@@ -159,10 +159,11 @@ def fit_svm(
         train: the training faces.
     """
     sampler = PairSampler(fabric, train, recipe.factors, flip=False, seed=recipe.seed, stage="svm")
-    factors = torch.tensor([1.0, *recipe.factors])[torch.arange(len(train)) % (len(recipe.factors) + 1)]
-    small = sampler.degrade.small_sizes(factors).to(fabric.device)
+    chosen = torch.linspace(0, len(train) - 1, min(len(train), recipe.svm.max_faces)).round().long()
+    places = torch.arange(len(train)) % (len(recipe.factors) + 1)
+    small = sampler.degrade.small_sizes(torch.tensor([1.0, *recipe.factors])[places]).to(fabric.device)
     embeddings = []
-    for rows in torch.arange(len(train)).split(256):  # type: ignore[no-untyped-call]
+    for rows in torch.split(chosen, 256):
         faces = as_maps(train.pixels[rows]).to(fabric.device).float()
         with fabric.autocast():
             if generator is None:
@@ -171,5 +172,5 @@ def fit_svm(
                 features = generator(fixed.features(sampler.degrade(faces, small[rows])))
         embeddings.append(fixed.head(features.float()).embedding.cpu().numpy())
     svm = LinearSvm()
-    svm.fit(np.concatenate(embeddings), train.labels.numpy(), recipe.svm.c, recipe.seed)
+    svm.fit(np.concatenate(embeddings), train.labels[chosen].numpy(), recipe.svm.c, recipe.seed)
     return svm

@@ -324,7 +324,7 @@ def _made_faces(recipe: FsrRecipe, count: int = 64) -> Faces:
     shape = (count, size, size) if recipe.input.colour == "grey" else (count, size, size, 3)
     labels = torch.arange(count) % len(EXPRESSIONS)
     pixels = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-    return Faces(pixels, F.one_hot(labels, len(EXPRESSIONS)).float(), labels, {})
+    return Faces(pixels, F.one_hot(labels, len(EXPRESSIONS)).float(), labels, torch.full_like(labels, size), {})
 
 
 def _seconds(trainee: Trainee, step: int) -> float:

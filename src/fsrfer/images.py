@@ -172,6 +172,14 @@ def shrink_and_restore(image: UInt8Image, factor: float) -> UInt8Image:
     return resize(resize(image, small), (width, height))
 
 
+def shrink_resized(image: UInt8Image, height: int, factor: float) -> UInt8Image:
+    """As `shrink_and_restore` would have left a face of ``height`` pixels that was since brought to another size.
+
+    Where the factor leaves the face more pixels than it has now, it stays as it is.
+    """
+    return shrink_and_restore(image, max(1.0, factor * image.shape[0] / height))
+
+
 def crop_faces(image: UInt8Image, boxes: Sequence[Sequence[float]], size: int, margin: float) -> UInt8Image:
     """Square crops around face boxes, all of one size, ready for a network.
 

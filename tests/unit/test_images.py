@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from fsrfer.errors import InputError
-from fsrfer.images import as_rgb, crop_faces, load_rgb, resize, shrink_and_restore, to_grey
+from fsrfer.images import as_rgb, crop_faces, load_rgb, resize, shrink_and_restore, shrink_resized, to_grey
 
 RAMP = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80).astype(np.uint8)
 
@@ -58,6 +58,13 @@ def test_shrinking_is_exactly_pils(factor):
     small = Image.fromarray(RAMP).resize(size, Image.Resampling.BICUBIC)
     expected = np.asarray(small.resize((80, 60), Image.Resampling.BICUBIC))
     np.testing.assert_array_equal(shrink_and_restore(RAMP, factor), expected)
+
+
+def test_a_resized_face_is_shrunk_to_the_pixels_its_own_height_leaves():
+    square = RAMP[:48, :48]
+    np.testing.assert_array_equal(shrink_resized(square, 96, 8), shrink_and_restore(square, 4))
+    np.testing.assert_array_equal(shrink_resized(square, 48, 8), shrink_and_restore(square, 8))
+    np.testing.assert_array_equal(shrink_resized(square, 480, 8), square)
 
 
 def test_a_whole_number_crop_without_margin_is_the_box_itself():

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         "A run that was interrupted goes on where it stopped: give the same command again. The report is "
-        "DIR/report/report.md; a text in DIR/report/conclusions.md is taken into it."
+        "DIR/report/report.md; it links to DIR/report/conclusions.md where you write one."
     )
 
 

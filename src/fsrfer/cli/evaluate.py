@@ -81,9 +81,13 @@ def _open(model: str, threads: int | None) -> _Measured:
         return _Measured(recognizer.probabilities, recognizer.info.certain_from, recognizer.sha256)
     from hashlib import sha256
 
+    from torch import set_num_threads
+
     from fsrfer.training.fsr_run import load_system, predictor
     from fsrfer.training.run import WEIGHTS_FILE
 
+    if threads is not None:
+        set_num_threads(threads)
     recipe, system = load_system(folder)
     # Decision values of an SVM are no probabilities, so none of its answers is called certain.
     return _Measured(predictor(recipe, system), 1.0, sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest())

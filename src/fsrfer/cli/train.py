@@ -66,12 +66,14 @@ def _classifier(fabric: "Fabric", recipe: "ClassifierRecipe", sources: "Mapping[
     trained = train_classifier(fabric, recipe, sources, folder)
     if fabric.is_global_zero:
         target, valid = folder / "model.onnx", trained.data.validation
-        faces, labels = trained.data.valid.pixels.numpy(), trained.data.valid.labels.numpy()
+        kept = trained.data.valid
+        faces, labels, heights = kept.pixels.numpy(), kept.labels.numpy(), kept.heights.numpy()
         info = release(
             trained.network,
             describe(trained),
             faces,
             labels,
+            heights,
             valid,
             target,
             lambda factors: track(factors, "measuring"),

@@ -106,7 +106,7 @@ def load_pixels(
     size: int,
     colour: Literal["grey", "rgb"],
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> UInt8Image:
+) -> tuple[UInt8Image, NDArray[np.int64]]:
     """All faces of a data set at one size, in memory.
 
     Args:
@@ -116,14 +116,15 @@ def load_pixels(
         track: wraps the sequence of indices, to show progress.
 
     Returns:
-        uint8, N x size x size (grey) or N x size x size x 3.
+        uint8, N x size x size (grey) or N x size x size x 3; and int64, N: each face's own height in pixels.
     """
     shape = (len(dataset), size, size) + ((3,) if colour == "rgb" else ())
-    pixels = np.empty(shape, np.uint8)
+    pixels, heights = np.empty(shape, np.uint8), np.empty(len(dataset), np.int64)
     for index in track(range(len(dataset))):
         image = dataset.load(index)
+        heights[index] = image.shape[0]
         pixels[index] = resize(to_grey(image) if colour == "grey" else image, (size, size))
-    return pixels
+    return pixels, heights
 
 
 def fingerprint(pixels: UInt8Image, votes: NDArray[np.float32]) -> str:

@@ -84,9 +84,16 @@ class BatchDegrader:
         self._shrink = torch.from_numpy(shrink).float().to(device)
         self._restore = torch.from_numpy(restore).float().to(device)
 
-    def small_sizes(self, factors: Tensor) -> Tensor:
-        """The side in pixels that each factor leaves, at least 1: ``round(S / factor)``."""
-        return (self.size / factors).round().long().clamp(1, self.size)
+    def small_sizes(self, factors: Tensor, heights: Tensor | None = None) -> Tensor:
+        """The side in pixels that each factor leaves: ``round(height / factor)``, between 1 and S.
+
+        Args:
+            factors: float, N.
+            heights: N, of the faces before they were brought to S; None where that was S. A factor that leaves more
+                than S pixels costs the face nothing that its new size did not.
+        """
+        whole = self.size if heights is None else heights
+        return (whole / factors).round().long().clamp(1, self.size)
 
     def __call__(self, faces: Tensor, small: Tensor) -> Tensor:
         """Degrade a batch.

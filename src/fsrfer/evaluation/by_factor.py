@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fsrfer.evaluation.metrics import Scores, score
 from fsrfer.images import shrink_and_restore
 from fsrfer.types import FloatArray, UInt8Image
 
@@ -32,17 +30,6 @@ def probabilities_at(
         predict([shrink_and_restore(load(i), factor) for i in rows]) for rows in _batches(track(range(count)), batch)
     ]
     return np.concatenate(answers)
-
-
-def score_at(
-    predict: Predict,
-    load: Callable[[int], UInt8Image],
-    labels: NDArray[np.int64],
-    factor: float,
-    track: Track = iter,
-) -> Scores:
-    """Scores at one factor; see `probabilities_at`."""
-    return score(labels, probabilities_at(predict, load, len(labels), factor, track))
 
 
 def _batches(indices: Iterable[int], batch: int) -> Iterator[list[int]]:

@@ -19,7 +19,7 @@ from fsrfer.evaluation.calibration import (
 )
 from fsrfer.evaluation.metrics import score
 from fsrfer.export.onnx import to_onnx, write_model
-from fsrfer.images import shrink_and_restore
+from fsrfer.images import shrink_resized
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.model_file import ModelInfo
 from fsrfer.quantification import soft_confusion
@@ -36,6 +36,7 @@ def release(
     info: ModelInfo,
     faces: UInt8Image,
     labels: NDArray[np.int64],
+    heights: NDArray[np.int64],
     split: str,
     target: Path,
     track: Track = iter,
@@ -47,6 +48,7 @@ def release(
         info: the description; temperature, threshold and accuracy are filled in here.
         faces: validation faces at the network's size, uint8, N x S x S (x 3).
         labels: int64, N.
+        heights: int64, N: of the faces in pixels, before they were brought to the network's size.
         split: what the faces are, such as ``ferplus valid``.
         target: the ``.onnx`` file.
         track: wraps the factors, to show progress.
@@ -57,7 +59,7 @@ def release(
     Raises:
         ModelError: ONNX Runtime's probabilities differ from the network's by more than 1e-4.
     """
-    logits = {factor: logit_views(network, _shrunk(faces, factor), info.flip) for factor in track(FACTORS)}
+    logits = {factor: logit_views(network, _shrunk(faces, heights, factor), info.flip) for factor in track(FACTORS)}
     every, repeated = np.concatenate(list(logits.values()), axis=1), np.tile(labels, len(FACTORS))
     temperature = fit_temperature(every, repeated)
     probabilities: dict[float, NDArray[np.floating]] = {
@@ -69,7 +71,8 @@ def release(
         temperature=temperature,
         certain_from=threshold,
         confusion={
-            f"{info.size / factor:g}": _rounded(soft_confusion(p, labels)) for factor, p in probabilities.items()
+            f"{np.median(heights) / factor:g}": _rounded(soft_confusion(p, labels))
+            for factor, p in probabilities.items()
         },
         accuracy={split: {f"x{factor}": _figures(p, labels, threshold) for factor, p in probabilities.items()}},
     )
@@ -104,8 +107,9 @@ def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) 
         )
 
 
-def _shrunk(faces: UInt8Image, factor: float) -> UInt8Image:
-    return np.stack([shrink_and_restore(face, factor) for face in faces])
+def _shrunk(faces: UInt8Image, heights: NDArray[np.int64], factor: float) -> UInt8Image:
+    pairs = zip(faces, heights.tolist(), strict=True)
+    return np.stack([shrink_resized(face, height, factor) for face, height in pairs])
 
 
 def _rounded(matrix: NDArray[np.float64]) -> list[list[float]]:

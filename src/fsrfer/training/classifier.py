@@ -76,7 +76,7 @@ class ClassifierTrainer:
         factors = self._factors(step)[rows]
         pixels = as_maps(self.train.pixels[indices]).to(self.fabric.device).float()
         faces = augment.apply(pixels, changes.to(self.fabric.device))
-        small = self.degrade.small_sizes(factors).to(self.fabric.device)
+        small = self.degrade.small_sizes(factors, self.train.heights[indices]).to(self.fabric.device)
         votes = self.train.votes[indices].to(self.fabric.device)
         return self.degrade(faces, small).contiguous(memory_format=torch.channels_last), votes
 
@@ -94,10 +94,10 @@ class ClassifierTrainer:
         """Probabilities of all faces at one factor, float32, N x 7."""
         self.network.eval()
         answers = []
-        for pixels in torch.split(faces.pixels, 256):
+        small_sizes = self.degrade.small_sizes(torch.full((len(faces),), float(factor)), faces.heights)
+        for pixels, small in zip(torch.split(faces.pixels, 256), torch.split(small_sizes, 256), strict=True):
             maps = as_maps(pixels).to(self.fabric.device).float()
-            small = self.degrade.small_sizes(torch.full((len(maps),), float(factor))).to(self.fabric.device)
-            inputs = self.degrade(maps, small).contiguous(memory_format=torch.channels_last)
+            inputs = self.degrade(maps, small.to(self.fabric.device)).contiguous(memory_format=torch.channels_last)
             answers.append(self._logits(inputs).softmax(1).cpu().numpy())
         return np.concatenate(answers)
 

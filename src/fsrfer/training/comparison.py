@@ -118,7 +118,7 @@ def feature_triples(
     """Flat features of the first validation faces: sharp, shrunk by ``factor``, and the latter after G; with labels."""
     faces, degrade = as_maps(data.valid.pixels[:count]).float(), BatchDegrader(recipe.input.size)
     model: CovPoolModel = system.fixed.cpu()
-    lr = degrade(faces, degrade.small_sizes(torch.full((len(faces),), factor)))
+    lr = degrade(faces, degrade.small_sizes(torch.full((len(faces),), factor), data.valid.heights[:count]))
     feat_hr, feat_lr = model.features(faces), model.features(lr)
     feat_sr = system.generator.cpu()(feat_lr)
     return feat_hr.flatten(1), feat_lr.flatten(1), feat_sr.flatten(1), data.valid.labels[:count]

@@ -43,12 +43,14 @@ class Faces:
         pixels: uint8, N x S x S (grey) or N x S x S x 3.
         votes: float32, N x 7, label distributions.
         labels: long, N.
+        heights: long, N: in pixels, before the faces were brought to one size.
         hashes: SHA-256 of each data set's decoded faces and votes, by ``name split``.
     """
 
     pixels: Tensor
     votes: Tensor
     labels: Tensor
+    heights: Tensor
     hashes: dict[str, str]
 
     def __len__(self) -> int:
@@ -62,11 +64,13 @@ def load_faces(
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Faces:
     """Decode data sets into one `Faces`."""
-    pixels = [load_pixels(dataset, size, colour, track) for dataset in datasets]
+    loaded = [load_pixels(dataset, size, colour, track) for dataset in datasets]
+    pixels, heights = [part for part, _ in loaded], [part for _, part in loaded]
     return Faces(
         pixels=torch.cat([torch.from_numpy(part) for part in pixels]),
         votes=torch.cat([torch.from_numpy(dataset.votes) for dataset in datasets]),
         labels=torch.cat([torch.from_numpy(dataset.labels) for dataset in datasets]),
+        heights=torch.cat([torch.from_numpy(part) for part in heights]),
         hashes={f"{d.name} {d.split}": fingerprint(part, d.votes) for d, part in zip(datasets, pixels, strict=True)},
     )
 

@@ -69,7 +69,9 @@ def accuracy_by_factor(
     labels = valid.labels[:VALIDATION_FACES].to(fabric.device)
     figures = {}
     for factor in sampler.factors.tolist():
-        small = sampler.degrade.small_sizes(torch.full((len(faces),), factor)).to(fabric.device)
+        small = sampler.degrade.small_sizes(torch.full((len(faces),), factor), valid.heights[:VALIDATION_FACES]).to(
+            fabric.device
+        )
         right = 0
         for part, sizes, truth in zip(*(torch.split(whole, 64) for whole in (faces, small, labels)), strict=True):
             with fabric.autocast():

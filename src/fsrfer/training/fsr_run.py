@@ -11,7 +11,8 @@ from torch import nn
 
 from fsrfer.baselines.predictors import TorchPredictor, feature_super_resolution
 from fsrfer.errors import TrainingError
-from fsrfer.evaluation.by_factor import score_at
+from fsrfer.evaluation.metrics import score
+from fsrfer.images import shrink_resized
 from fsrfer.networks.covpool import CovPoolModel
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.networks.sr import ImageSuperResolver
@@ -81,9 +82,12 @@ def predictor(recipe: FsrRecipe, system: FsrSystem) -> TorchPredictor:
 def measure(recipe: FsrRecipe, system: FsrSystem, valid: Faces) -> dict[str, float]:
     """Accuracy on validation faces at x1 and at each factor of the recipe."""
     system.modules().cpu()
-    predict, labels, pixels = predictor(recipe, system), valid.labels.numpy(), valid.pixels.numpy()
-    scores = {f"x{f}": score_at(predict, pixels.__getitem__, labels, f) for f in (1, *recipe.factors)}
-    return {factor: score.accuracy for factor, score in scores.items()}
+    predict, labels = predictor(recipe, system), valid.labels.numpy()
+    faces = list(zip(valid.pixels.numpy(), valid.heights.tolist(), strict=True))
+    return {
+        f"x{factor}": score(labels, predict([shrink_resized(face, height, factor) for face, height in faces])).accuracy
+        for factor in (1, *recipe.factors)
+    }
 
 
 def train_fixed_model(
@@ -160,16 +164,16 @@ def fit_svm(
     """
     sampler = PairSampler(fabric, train, recipe.factors, flip=False, seed=recipe.seed, stage="svm")
     chosen = torch.linspace(0, len(train) - 1, min(len(train), recipe.svm.max_faces)).round().long()
-    places = torch.arange(len(train)) % (len(recipe.factors) + 1)
-    small = sampler.degrade.small_sizes(torch.tensor([1.0, *recipe.factors])[places]).to(fabric.device)
+    factors = torch.tensor([1.0, *recipe.factors])[torch.arange(len(chosen)) % (len(recipe.factors) + 1)]
+    small_sizes = sampler.degrade.small_sizes(factors, train.heights[chosen])
     embeddings = []
-    for rows in torch.split(chosen, 256):
+    for rows, small in zip(torch.split(chosen, 256), torch.split(small_sizes, 256), strict=True):
         faces = as_maps(train.pixels[rows]).to(fabric.device).float()
         with fabric.autocast():
             if generator is None:
                 features = fixed.features(faces)
             else:
-                features = generator(fixed.features(sampler.degrade(faces, small[rows])))
+                features = generator(fixed.features(sampler.degrade(faces, small.to(fabric.device))))
         embeddings.append(fixed.head(features.float()).embedding.cpu().numpy())
     svm = LinearSvm()
     svm.fit(np.concatenate(embeddings), train.labels[chosen].numpy(), recipe.svm.c, recipe.seed)

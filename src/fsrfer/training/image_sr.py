@@ -26,7 +26,11 @@ class ImageSrTrainer:
     ) -> None:
         self.fabric, self.settings, self.valid = fabric, recipe.image_sr, valid
         self.restorer = fabric.to_device(restorer)
-        self.optimizer = torch.optim.Adam(restorer.parameters(), lr=self.settings.optimizer.learning_rate)
+        self.optimizer = torch.optim.AdamW(
+            restorer.parameters(),
+            lr=self.settings.optimizer.learning_rate,
+            weight_decay=self.settings.optimizer.weight_decay,
+        )
         self.average = WeightAverage(restorer, self.settings.optimizer.ema_decay)
         self.sampler = PairSampler(fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="image-sr")
 
@@ -51,7 +55,9 @@ class ImageSrTrainer:
     def validate(self) -> dict[str, float]:
         """Peak signal-to-noise ratio in dB of restored validation faces, and of bicubic ones, at x4."""
         faces = as_maps(self.valid.pixels[:VALIDATION_FACES]).to(self.fabric.device).float()
-        small = self.sampler.degrade.small_sizes(torch.full((len(faces),), 4.0)).to(self.fabric.device)
+        small = self.sampler.degrade.small_sizes(
+            torch.full((len(faces),), 4.0), self.valid.heights[:VALIDATION_FACES]
+        ).to(self.fabric.device)
         lr = self.sampler.degrade(faces, small)
         with self.average.applied_to(self.restorer):
             restored = self.restorer.eval()(lr / 255) * 255

@@ -55,5 +55,6 @@ class PairSampler:
         device = self.fabric.device
         faces = as_maps(self.faces.pixels[indices]).to(device).float()
         hr = torch.where(mirrored.to(device)[:, None, None, None], faces.flip(-1), faces)
-        lr = self.degrade(hr, self.degrade.small_sizes(factors).to(device))
+        small = self.degrade.small_sizes(factors, self.faces.heights[indices])
+        lr = self.degrade(hr, small.to(device))
         return Pairs(hr, lr, self.faces.labels[indices].to(device), shares.to(device))

@@ -96,7 +96,7 @@ def test_fer2013_pixels_come_from_the_table(tmp_path):
     valid = read("fer2013", table, "valid")
     assert names(valid) == ["happiness"]
     assert valid.load(0).shape == (48, 48, 3)
-    assert load_pixels(valid, 48, "grey")[0].ravel().tolist() == [index % 256 for index in range(48 * 48)]
+    assert load_pixels(valid, 48, "grey")[0][0].ravel().tolist() == [index % 256 for index in range(48 * 48)]
     assert names(read("fer2013", table, "test")) == ["neutral"]
 
 

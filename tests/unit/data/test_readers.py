@@ -143,7 +143,9 @@ def test_a_damaged_picture_is_named(rafdb):
 
 def test_pixels_are_loaded_at_one_size_and_hashed(rafdb):
     dataset = read("rafdb", rafdb, "train")
-    grey, rgb = load_pixels(dataset, 48, "grey"), load_pixels(dataset, 48, "rgb")
+    grey, heights = load_pixels(dataset, 48, "grey")
+    rgb, _ = load_pixels(dataset, 48, "rgb")
+    assert heights.tolist() == [100, 100]
     assert grey.shape == (2, 48, 48)
     assert rgb.shape == (2, 48, 48, 3)
     changed = grey.copy()

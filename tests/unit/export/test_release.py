@@ -12,6 +12,7 @@ from fsrfer.model_file import ModelInfo
 from fsrfer.networks.compact import CompactNet
 from support.made_faces import pattern
 
+HEIGHTS = np.full(70, 16)
 INFO = ModelInfo("tiny", "1", EXPRESSIONS, 16, "grey", 0.0, flip=True)
 
 
@@ -34,7 +35,7 @@ def faces():
 
 def test_a_released_model_says_what_was_measured_and_gives_the_networks_probabilities(network, faces, tmp_path):
     pixels, labels = faces
-    complete = release(network, INFO, pixels, labels, "made valid", tmp_path / "m.onnx")
+    complete = release(network, INFO, pixels, labels, HEIGHTS, "made valid", tmp_path / "m.onnx")
     model = ExpressionModel(tmp_path / "m.onnx")
     assert model.info == complete
     assert set(complete.accuracy["made valid"]) == {f"x{factor}" for factor in range(1, 9)}
@@ -49,14 +50,14 @@ def test_a_released_model_says_what_was_measured_and_gives_the_networks_probabil
 
 def test_confusions_travel_with_the_model_one_a_height(network, faces, tmp_path):
     pixels, labels = faces
-    complete = release(network, INFO, pixels, labels, "made valid", tmp_path / "m.onnx")
+    complete = release(network, INFO, pixels, labels, HEIGHTS, "made valid", tmp_path / "m.onnx")
     assert sorted(map(float, complete.confusion)) == pytest.approx(sorted(16 / f for f in range(1, 9)), abs=1e-3)
     for matrix in complete.confusion.values():
         np.testing.assert_allclose(np.sum(matrix, axis=1), 10, atol=0.01)  # ten faces of each class
 
 
 def test_a_face_is_classified_alike_alone_and_in_a_batch(network, faces, tmp_path):
-    release(network, INFO, *faces, "made valid", tmp_path / "m.onnx")
+    release(network, INFO, *faces, HEIGHTS, "made valid", tmp_path / "m.onnx")
     model = ExpressionModel(tmp_path / "m.onnx")
     together = model.probabilities(faces[0])
     alone = np.concatenate([model.probabilities(face[None]) for face in faces[0]])

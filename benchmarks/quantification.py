@@ -111,7 +111,9 @@ def measure(
         f"{heights[factor]:g}": soft_confusion(rows[known], labels[known]).tolist()
         for factor, rows in probabilities.items()
     }
-    calibrated = ModelInfo(info.name, info.version, EXPRESSIONS, info.size, info.colour, info.margin, confusion=confusion)
+    calibrated = ModelInfo(
+        info.name, info.version, EXPRESSIONS, info.size, info.colour, info.margin, confusion=confusion
+    )
     report: dict[str, dict[str, float]] = {}
     for factor, rows in probabilities.items():
         methods = methods_at(rows[known], labels[known])
@@ -192,7 +194,9 @@ def table(report: dict[str, dict[str, float]]) -> str:
     """Aligned columns: mean absolute error of a share in percentage points, coverage in percent, mean width in points."""
     names = list(next(iter(report.values())))
     lines = ["".join(f"{name:>10}" for name in ("factor", *names))]
-    lines += ["".join([f"{factor:>10}", *(f"{value:>10.3g}" for value in row.values())]) for factor, row in report.items()]
+    lines += [
+        "".join([f"{factor:>10}", *(f"{value:>10.3g}" for value in row.values())]) for factor, row in report.items()
+    ]
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ DRAWS = 600
 BURN_IN = 100
 
 PRIOR_COUNTS = 0.5
-"""Of each class in the prior (Jeffreys'): weak enough that a few sure faces are believed."""
+"""Of each class in the prior for what unsure faces are (Jeffreys')."""
 
 
 def soft_confusion(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Floats:
@@ -130,7 +130,7 @@ def onto_simplex(values: Floats) -> Floats:
     ordered = np.sort(values)[::-1]
     excess = (np.cumsum(ordered) - 1) / np.arange(1, len(values) + 1)
     last = int(np.flatnonzero(ordered > excess)[-1])
-    return np.maximum(values - excess[last], 0.0)
+    return np.asarray(np.maximum(values - excess[last], 0.0))
 
 
 def expectation_maximisation(likelihoods: Floats, weights: Floats | None = None, steps: int = 1000) -> Floats:
@@ -141,7 +141,7 @@ def expectation_maximisation(likelihoods: Floats, weights: Floats | None = None,
         weights: N, or None for equal ones.
     """
     classes = likelihoods.shape[1]
-    shares = np.full(classes, 1.0 / classes)
+    shares: Floats = np.full(classes, 1.0 / classes)
     for _ in range(steps):
         responsible = likelihoods * shares
         responsible /= responsible.sum(axis=1, keepdims=True)
@@ -174,11 +174,11 @@ def posterior_shares(
 
     Gibbs sampling of a mixture with known components: classes of the faces given the shares, then shares given the
     classes (a Dirichlet distribution). The first draws spread because each face is unsure, the second ones also because
-    faces are few.
+    faces are few: for them the prior counts as one face in all (Perks, 1947), so that a few sure faces are believed.
 
     Args:
         likelihoods: N x 7, up to a factor a row.
-        counts: N: how many faces each row stands for; fractions are allowed.
+        counts: N: how many faces each row stands for; of a fraction, that share of the draws takes one face more.
         rng: source of randomness.
         prior_counts: of the symmetric Dirichlet prior, a class.
         draws: how many to keep.
@@ -191,15 +191,21 @@ def posterior_shares(
     """
     if not len(counts):
         raise ValueError("no faces, no shares")
-    whole = np.maximum(1, np.round(counts)).astype(np.int64)
-    scale = (counts / whole)[:, None]
     shares = expectation_maximisation(likelihoods, counts)
     of_faces, of_crowd = np.empty((2, draws, likelihoods.shape[1]))
     for index in range(-BURN_IN, draws):
         responsible = likelihoods * shares
         responsible /= responsible.sum(axis=1, keepdims=True)
-        drawn = (rng.multinomial(whole, responsible) * scale).sum(axis=0)
+        drawn = rng.multinomial(_whole(counts, rng), responsible).sum(axis=0)
         shares = rng.dirichlet(drawn + prior_counts)
         if index >= 0:
-            of_faces[index], of_crowd[index] = drawn / drawn.sum(), shares
+            of_faces[index], of_crowd[index] = drawn / drawn.sum(), rng.dirichlet(drawn + 1 / len(drawn))
     return of_faces, of_crowd
+
+
+def _whole(counts: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Counts rounded up or down by chance, so that their mean is kept; never none at all."""
+    whole = np.floor(counts + rng.random(len(counts))).astype(np.int64)
+    if not whole.any():
+        whole[rng.integers(len(whole))] = 1
+    return whole

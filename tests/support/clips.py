@@ -40,3 +40,17 @@ def faststart(source: Path, target: Path) -> Path:
                 packet.stream = stream
                 new.mux(packet)
     return target
+
+
+def crowd_frames(portrait: np.ndarray, faces: int, frames: int, size: tuple[int, int] = (320, 180)) -> list[np.ndarray]:
+    """Frames in which copies of a small portrait (RGB) drift across a grey ground, side by side."""
+    width, height = size
+    made = []
+    for index in range(frames):
+        frame = np.full((height, width, 3), 128, np.uint8)
+        for number in range(faces):
+            left = 4 + number * (width - 8) // faces + index % 8
+            top = 10 + (index + 3 * number) % 12
+            frame[top : top + portrait.shape[0], left : left + portrait.shape[1]] = portrait
+        made.append(frame)
+    return made

@@ -12,8 +12,10 @@ from fsrfer.cli.options import (
     with_progress,
 )
 from fsrfer.errors import InputError
+from fsrfer.files import write_text
 from fsrfer.inference import boxes
 from fsrfer.inference.detection import PRESETS
+from fsrfer.inference.photo_report import PhotosReport, sources_name
 from fsrfer.inference.pipeline import MIN_FACE, Recognizer
 from fsrfer.inference.results import PhotoResult
 from fsrfer.inference.sinks import Album, format_for, open_sink
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotate", type=Path, metavar="DIR", help="save the photos there with the results drawn on them"
     )
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="one page on all photos together as a group")
     parser.add_argument(
         "--detector",
         default="default",
@@ -57,15 +60,20 @@ def run(options: argparse.Namespace) -> int:
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
     album = Album(options.annotate, [source.name for source in sources]) if options.annotate else None
     pictures = with_progress(load(sources), len(sources), "photos")
+    report = PhotosReport() if options.report else None
     failures = 0
     with open_sink(format_for(options.format, options.output), options.output, "photos") as sink:
         for result in predict_all(recognizer, pictures, box_file):
             sink.write(result)
+            if report is not None:
+                report.add(result)
             if result.error is not None:
                 failures += 1
                 complain(result.error)
             elif album is not None:
                 album.add(result)
+    if report is not None:
+        write_text(options.report, report.page(sources_name(options.sources), recognizer).to_html())
     return 2 if failures else 0
 
 

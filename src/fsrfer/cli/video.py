@@ -2,10 +2,13 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from fsrfer.cli.options import add_model_arguments, complain, non_negative, positive
@@ -34,7 +37,9 @@ LINES_EVERY = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``fsrfer video``."""
-    parser.add_argument("source", metavar="SOURCE", help="a video file, a camera's number, an rtsp:// or http:// stream")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a video file, a camera's number, an rtsp:// or http:// stream"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="folder for faces.*, group.*, summary.json and report.html"
     )
@@ -43,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--every", type=non_negative, metavar="SECONDS", help=f"look this often ({EVERY:g}; 0: at every frame)"
     )
     sampling.add_argument("--fps", type=_rate, metavar="N", help="or this many times a second")
-    parser.add_argument("--annotate", type=Path, metavar="FILE.mp4", help="write the video with the results drawn on it")
+    parser.add_argument(
+        "--annotate", type=Path, metavar="FILE.mp4", help="write the video with the results drawn on it"
+    )
     parser.add_argument("--blur", action="store_true", help="pixelate every face in the annotated video")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the tables (%(default)s)")
     parser.add_argument(
@@ -67,7 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="search for faces in every N-th frame looked at, foresee them between (%(default)s)",
     )
     parser.add_argument(
-        "--min-face", type=non_negative, default=MIN_FACE, metavar="PX", help="lower faces are not counted (%(default)g)"
+        "--min-face",
+        type=non_negative,
+        default=MIN_FACE,
+        metavar="PX",
+        help="lower faces are not counted (%(default)g)",
     )
     add_model_arguments(parser)
 
@@ -93,12 +104,13 @@ def run(options: argparse.Namespace) -> int:
         start = progress.next_window * options.window if progress else 0.0
         memory = progress.memory if progress else None
         moments = recognizer.moments(clip, every, start, memory, pictures=options.annotate is not None)
-        began, interrupted = time.perf_counter(), False
-        try:
+        began = time.perf_counter()
+        with _gentle_stop() as stop, closing(moments):
             for moment in _with_progress(moments, clip, start):
                 recorder.add(moment)
-        except KeyboardInterrupt:
-            interrupted = True
+                if stop.is_set():
+                    break
+        interrupted = stop.is_set()
         group = recorder.close(complete=not interrupted)
         stopped = "stopped by the user" if interrupted else clip.ending.reason
         figures = _figures(recognizer, time.perf_counter() - began)
@@ -116,6 +128,26 @@ def run(options: argparse.Namespace) -> int:
     if stopped or clip.ending.damaged:
         complain(f"{clip.name}: {stopped or f'{clip.ending.damaged} damaged parts were passed over'}")
     return 2 if stopped else 0
+
+
+@contextmanager
+def _gentle_stop() -> Iterator[Event]:
+    """Within the block Ctrl-C only sets the event, so that no frame is written by half; a second one ends at once."""
+    stop = Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def handle(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in signals:
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            signal.signal(number, before[number])
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -195,17 +227,16 @@ def _describe(identity: Mapping[str, Any], clip: "Clip", stopped: str | None) ->
 
 def _results(recorder: "Recorder", group: "GroupEstimate", plan: "Plan") -> dict[str, Any]:
     from fsrfer.inference.aggregation import size_labels
-    from fsrfer.inference.recording import shares_to_dict
 
     totals = recorder.totals
-    sizes = dict(zip(size_labels(), totals.tally.sizes.tolist(), strict=True))
+    sizes = dict(zip(size_labels(), totals.faces.sizes.tolist(), strict=True))
     return {
         "frames": totals.frames,
         "tracks": recorder.people(),
         "windows": totals.windows,
         "windows_withheld": totals.withheld,
         "sightings": totals.sightings,
-        "group": None if totals.tally.counted < plan.min_group else shares_to_dict(group),
+        "group": None if totals.faces.counted < plan.min_group else group.to_dict(),
         "sizes_px": {name: count if count >= plan.min_group else None for name, count in sizes.items()},
     }
 

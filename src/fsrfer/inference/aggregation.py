@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 LEVEL = 0.95
 """Of the intervals."""
 
-TRUST = 0.8
+TRUST = 0.75
 """Each face counts as this much of one: probabilities are never quite calibrated on faces of another kind (a power
 posterior: Miller & Dunson, JASA 114, 2019). ``benchmarks/quantification.py`` shows the coverage that it gives."""
 
@@ -28,10 +28,11 @@ VALENCE = {"happiness": 1.0, "sadness": -1.0, "anger": -1.0, "fear": -1.0, "disg
 SIZE_EDGES = (8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 96.0)
 """Edges of the bins of face height, in pixels."""
 
-CERTAINTY_EDGES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MOST_ROWS = 2048
+"""Of a tally; beyond, alike faces share a row."""
 
-_SHAPE = (len(SIZE_EDGES) + 1, len(EXPRESSIONS), len(CERTAINTY_EDGES) + 1)
-_CELLS = int(np.prod(_SHAPE))
+_COUNT, _HEIGHT, _CLASSES = 0, 1, slice(2, None)
+"""Columns of a tally's rows: how many faces, the sum of their heights, the sums of their probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Share:
     value: float
     low: float
     high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Rounded, as plain values."""
+        return {"value": round(self.value, 5), "low": round(self.low, 5), "high": round(self.high, 5)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,21 @@ class GroupEstimate:
     valence: Share | None
     corrected: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """The group as plain values that JSON can hold."""
+        return {
+            "faces": self.faces,
+            "counted": self.counted,
+            "too_small": self.too_small,
+            "uncertain": self.uncertain,
+            "corrected": self.corrected,
+            "shares": {name: share.to_dict() for name, share in self.shares.items()},
+            "valence": self.valence and self.valence.to_dict(),
+        }
+
 
 class Tally:
-    """Any number of faces in constant memory: alike ones (size, answer, certainty) share a cell.
+    """Any number of faces in constant memory: one by one at first, alike ones together once there are many.
 
     Attributes:
         faces, too_small, uncertain: see `GroupEstimate`.
@@ -78,25 +95,17 @@ class Tally:
     def __init__(self) -> None:
         self.faces = self.too_small = self.uncertain = 0
         self.sizes = np.zeros(len(SIZE_EDGES) + 1, np.int64)
-        self._counts = np.zeros(_CELLS)
-        self._sums = np.zeros((_CELLS, len(EXPRESSIONS)))
-        self._heights = np.zeros(_CELLS)
+        self._rows: list[Floats] = []
 
     def add(self, probabilities: FloatArray, size_px: float, certain: bool, too_small: bool) -> None:
         """Take one face; see `fsrfer.types.Face`."""
-        size_bin = int(np.digitize(size_px, SIZE_EDGES))
         self.faces += 1
         self.too_small += too_small
         self.uncertain += not certain
-        self.sizes[size_bin] += 1
-        if too_small:
-            return
-        best = int(probabilities.argmax())
-        certainty_bin = int(np.digitize(probabilities[best], CERTAINTY_EDGES))
-        cell = int(np.ravel_multi_index((size_bin, best, certainty_bin), _SHAPE))
-        self._counts[cell] += 1
-        self._sums[cell] += probabilities
-        self._heights[cell] += size_px
+        self.sizes[int(np.digitize(size_px, SIZE_EDGES))] += 1
+        if not too_small:
+            self._rows.append(np.array([1.0, size_px, *probabilities.tolist()]))
+            self._bound()
 
     def merge(self, other: "Tally") -> None:
         """Take all faces of another tally."""
@@ -104,65 +113,112 @@ class Tally:
         self.too_small += other.too_small
         self.uncertain += other.uncertain
         self.sizes += other.sizes
-        self._counts += other._counts
-        self._sums += other._sums
-        self._heights += other._heights
+        self._rows += other._rows
+        self._bound()
 
     @property
     def counted(self) -> int:
         """Faces that are large enough for the shares."""
         return self.faces - self.too_small
 
-    def cells(self) -> tuple[Floats, Floats, Floats]:
-        """Mean probabilities (N x 7), mean heights (N) and counts (N) of the cells that hold faces."""
-        held = self._counts > 0
-        counts = self._counts[held]
-        return self._sums[held] / counts[:, None], self._heights[held] / counts, counts
-
-    def mixed(self, least: int) -> "Tally":
-        """The same faces with neighbouring cells joined until each holds at least ``least``, so that none speaks for one face.
-
-        (Microaggregation: Domingo-Ferrer & Mateo-Sanz, IEEE TKDE 14, 2002.)
-        """
-        mixed = Tally()
-        mixed.faces, mixed.too_small, mixed.uncertain = self.faces, self.too_small, self.uncertain
-        mixed.sizes = self.sizes.copy()
-        target, waiting = -1, 0.0
-        for cell in np.flatnonzero(self._counts).tolist():
-            is_last_too_few = self._counts[cell:].sum() < least
-            if target < 0 or (waiting >= least and not is_last_too_few):
-                target, waiting = cell, 0.0
-            waiting += self._counts[cell]
-            mixed._counts[target] += self._counts[cell]
-            mixed._sums[target] += self._sums[cell]
-            mixed._heights[target] += self._heights[cell]
-        return mixed
+    def rows(self) -> tuple[Floats, Floats, Floats]:
+        """Mean probabilities (N x 7), mean heights (N) and numbers of faces (N), a row for one or several alike faces."""
+        rows = np.array(self._rows).reshape(-1, 2 + len(EXPRESSIONS))
+        counts = rows[:, _COUNT]
+        return rows[:, _CLASSES] / counts[:, None], rows[:, _HEIGHT] / counts, counts
 
     def to_dict(self) -> dict[str, Any]:
         """The tally as plain values that JSON can hold."""
-        held = np.flatnonzero(self._counts)
-        return {
-            "faces": self.faces,
-            "too_small": self.too_small,
-            "uncertain": self.uncertain,
-            "sizes": self.sizes.tolist(),
-            "cells": held.tolist(),
-            "counts": self._counts[held].tolist(),
-            "sums": self._sums[held].tolist(),
-            "heights": self._heights[held].tolist(),
-        }
+        return {**_counts_of(self), "rows": [row.tolist() for row in self._rows]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Tally":
         """The reverse of `to_dict`."""
         tally = cls()
-        tally.faces, tally.too_small, tally.uncertain = values["faces"], values["too_small"], values["uncertain"]
-        tally.sizes = np.array(values["sizes"], np.int64)
-        held = np.array(values["cells"], int)
-        tally._counts[held] = values["counts"]
-        tally._sums[held] = np.array(values["sums"]).reshape(-1, len(EXPRESSIONS))
-        tally._heights[held] = values["heights"]
+        _set_counts(tally, values)
+        tally._rows = [np.array(row) for row in values["rows"]]
         return tally
+
+    def _bound(self) -> None:
+        if len(self._rows) > MOST_ROWS:
+            self._rows = list(join_alike(np.array(self._rows), MOST_ROWS // 2))
+
+
+class Average:
+    """Groups summed up by their estimates alone: nothing of single faces is kept, not even in memory.
+
+    The intervals are averaged like the shares, as if all groups erred alike: wider than a tally's, never too narrow for it.
+
+    Attributes:
+        faces, too_small, uncertain, sizes: as of a `Tally`.
+    """
+
+    def __init__(self) -> None:
+        self.faces = self.too_small = self.uncertain = 0
+        self.sizes = np.zeros(len(SIZE_EDGES) + 1, np.int64)
+        self._sums = np.zeros((len(EXPRESSIONS) + 1, 3))
+        self._corrected = True
+
+    def add(self, tally: Tally, group: GroupEstimate) -> None:
+        """Take one group."""
+        self.faces += tally.faces
+        self.too_small += tally.too_small
+        self.uncertain += tally.uncertain
+        self.sizes += tally.sizes
+        self._corrected &= group.corrected
+        if group.valence is not None:
+            told = [*group.shares.values(), group.valence]
+            self._sums += group.counted * np.array([[share.value, share.low, share.high] for share in told])
+
+    @property
+    def counted(self) -> int:
+        """Faces that are large enough for the shares."""
+        return self.faces - self.too_small
+
+    def estimate(self) -> GroupEstimate:
+        """All groups together, weighted by their faces."""
+        told = [Share(*row) for row in (self._sums / max(self.counted, 1)).tolist()]
+        some = self.counted > 0
+        return GroupEstimate(
+            faces=self.faces,
+            counted=self.counted,
+            too_small=self.too_small,
+            uncertain=self.uncertain,
+            shares=dict(zip(EXPRESSIONS, told[:-1], strict=True)) if some else {},
+            valence=told[-1] if some else None,
+            corrected=self._corrected and some,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The sums as plain values that JSON can hold."""
+        return {**_counts_of(self), "sums": self._sums.tolist(), "corrected": self._corrected}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Average":
+        """The reverse of `to_dict`."""
+        average = cls()
+        _set_counts(average, values)
+        average._sums, average._corrected = np.array(values["sums"]), values["corrected"]
+        return average
+
+
+def join_alike(rows: Floats, most: int) -> Floats:
+    """At most ``most`` rows in which faces of about one size and the same probabilities are summed, as finely as that allows
+    (never so coarsely that faces of all kinds are joined).
+
+    Args:
+        rows: of a tally: number of faces, sum of heights, sums of probabilities.
+    """
+    counts = rows[:, [_COUNT]]
+    bins = np.digitize(rows[:, _HEIGHT] / counts[:, 0], SIZE_EDGES)
+    for levels in (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1):
+        keys = np.column_stack([bins, np.round(np.sqrt(rows[:, _CLASSES] / counts) * levels)])
+        _, place = np.unique(keys, axis=0, return_inverse=True)
+        if place.max() < most:
+            break
+    joined = np.zeros((int(place.max()) + 1, rows.shape[1]))
+    np.add.at(joined, place.reshape(-1), rows)
+    return joined
 
 
 def estimate(tally: Tally, info: ModelInfo, people: float | None = None) -> GroupEstimate:
@@ -173,7 +229,7 @@ def estimate(tally: Tally, info: ModelInfo, people: float | None = None) -> Grou
         info: of the model that gave the probabilities; without ``confusion`` nothing is corrected.
         people: how many independent faces there are, where the same ones were tallied more than once.
     """
-    probabilities, heights, counts = tally.cells()
+    probabilities, heights, counts = tally.rows()
     confusions = {float(height): np.array(rows, np.float64) for height, rows in info.confusion.items()}
     shares: dict[str, Share] = {}
     valence = None
@@ -216,6 +272,16 @@ def _share(of_faces: Floats, of_crowd: Floats) -> Share:
     value = float(of_faces.mean())
     ends = np.quantile(np.stack([of_faces, of_crowd]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return Share(value, min(float(ends[0].min()), value), max(float(ends[1].max()), value))
+
+
+def _counts_of(whole: "Tally | Average") -> dict[str, Any]:
+    counts = {name: getattr(whole, name) for name in ("faces", "too_small", "uncertain")}
+    return {**counts, "sizes": whole.sizes.tolist()}
+
+
+def _set_counts(whole: "Tally | Average", values: Mapping[str, Any]) -> None:
+    whole.faces, whole.too_small, whole.uncertain = values["faces"], values["too_small"], values["uncertain"]
+    whole.sizes = np.array(values["sizes"], np.int64)
 
 
 def size_labels() -> Sequence[str]:

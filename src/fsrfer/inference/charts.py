@@ -68,7 +68,7 @@ def share_bars(shares: dict[str, Share]) -> str:
     return _svg(BAR * len(ranked) + 24, "Share of each expression with its 95% interval", parts)
 
 
-def timeline(points: Sequence[Point], tick: str, is_clock: bool) -> str:
+def draw_timeline(points: Sequence[Point], tick: str, is_clock: bool) -> str:
     """Faces and the share of each expression along the clip: a strip each, a line with its interval as a band.
 
     Args:
@@ -83,19 +83,26 @@ def timeline(points: Sequence[Point], tick: str, is_clock: bool) -> str:
         return LABEL + (value - first) * across
 
     parts: list[str] = []
-    most = max(max(point.faces for point in points), 1.0)
+    most = max([1.0, *(point.faces for point in points)])
     strips = ["faces", *EXPRESSIONS]
     for row, name in enumerate(strips):
         top = row * ROW + 6
         bottom = top + ROW - 12
-        parts.append(f'<rect x="{LABEL}" y="{top}" width="{x(last) - LABEL:.1f}" height="{bottom - top}" class="strip"/>')
+        parts.append(
+            f'<rect x="{LABEL}" y="{top}" width="{x(last) - LABEL:.1f}" height="{bottom - top}" class="strip"/>'
+        )
         parts.append(_text(LABEL - 10, (top + bottom) / 2, name, "end"))
         upper = f"{most:.0f}" if name == "faces" else "100%"
-        parts += [_text(x(last) + 6, top + 5, upper, "start", "soft"), _text(x(last) + 6, bottom - 4, "0", "start", "soft")]
+        parts += [
+            _text(x(last) + 6, top + 5, upper, "start", "soft"),
+            _text(x(last) + 6, bottom - 4, "0", "start", "soft"),
+        ]
         if name == "faces":
-            parts += [_column(x(point.start), x(point.end), bottom, (bottom - top) * point.faces / most) for point in points]
+            parts += [
+                _column(x(point.start), x(point.end), bottom, (bottom - top) * point.faces / most) for point in points
+            ]
             continue
-        for run in _runs(points):
+        for run in _runs(points) if is_clock else ([point] for point in points if point.shares):
             parts += _band([(x(point.middle), point.shares[name]) for point in run], top, bottom, COLOURS[name])
     height = len(strips) * ROW
     for value in ticks(first, last):
@@ -113,7 +120,8 @@ def histogram(names: Sequence[str], counts: Sequence[int | None]) -> str:
     for index, (name, count) in enumerate(zip(names, counts, strict=True)):
         left, tall = LABEL + index * step, height * (count or 0) / most
         parts += [
-            f'<rect x="{left + 4:.1f}" y="{20 + height - tall:.1f}" width="{step - 8:.1f}" height="{tall:.1f}" rx="2" class="column"/>',
+            f'<rect x="{left + 4:.1f}" y="{20 + height - tall:.1f}" width="{step - 8:.1f}" height="{tall:.1f}" '
+            'rx="2" class="column"/>',
             _text(left + step / 2, 20 + height - tall - 9, "-" if count is None else f"{count:,}", "middle", "value"),
             _text(left + step / 2, height + 32, name, "middle", "soft"),
         ]
@@ -167,15 +175,14 @@ def _band(run: Sequence[tuple[float, Share]], top: float, bottom: float, colour:
 
 
 def _column(left: float, right: float, bottom: float, tall: float) -> str:
-    return f'<rect x="{left:.1f}" y="{bottom - tall:.1f}" width="{max(right - left - 0.4, 0.6):.1f}" height="{tall:.1f}" class="column"/>'
+    width = max(right - left - 0.4, 0.6)
+    return f'<rect x="{left:.1f}" y="{bottom - tall:.1f}" width="{width:.1f}" height="{tall:.1f}" class="column"/>'
 
 
 def _grid(left: float, right: float, top: float, bottom: float, values: Sequence[float]) -> str:
     lines = [left + (right - left) * value for value in values]
     marks = "".join(f'<path d="M{x:.1f} {top}V{bottom}" class="grid"/>' for x in lines)
-    names = (
-        _text(x, bottom + 12, f"{value:.0%}", "middle", "soft") for x, value in zip(lines, values, strict=True)
-    )
+    names = (_text(x, bottom + 12, f"{value:.0%}", "middle", "soft") for x, value in zip(lines, values, strict=True))
     return marks + "".join(names)
 
 

@@ -3,7 +3,7 @@
 frames (thread) -> detection, tracking, crops (thread) -> recognition in batches across frames, smoothing
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class CrowdRecognizer:
     """Finds, follows and recognises the faces of videos; load it once.
 
     Attributes:
-        watch: seconds of work by stage: ``decode``, ``detect``, ``track``, ``crop``, ``recognise``, ``smooth``.
+        watch: seconds of work by stage: ``decode``, ``detect``, ``follow``, ``crop``, ``recognise``, ``smooth``.
         dropped: frames of live sources that were passed over because the work could not keep up.
 
     Example:
@@ -177,7 +177,7 @@ class CrowdRecognizer:
         start: float = 0.0,
         memory: Memory | None = None,
         pictures: bool = False,
-    ) -> Iterator[Moment]:
+    ) -> Generator[Moment, None, None]:
         """The clip's sampled frames with their faces, in order; constant memory however long it is.
 
         Args:
@@ -208,10 +208,10 @@ class CrowdRecognizer:
         if detect:
             with self.watch.measure("detect"):
                 boxes = self._detector.detect(frame.rgb)
-            with self.watch.measure("track"):
+            with self.watch.measure("follow"):
                 numbers = tracker.update(boxes, frame.time)
         else:
-            with self.watch.measure("track"):
+            with self.watch.measure("follow"):
                 numbers, boxes = _foreseen(tracker, frame)
         with self.watch.measure("crop"):
             crops = self._crops(frame, boxes)

@@ -151,7 +151,7 @@ class Recognizer:
         height, width = rgb.shape[:2]
         found = self.detector.detect(rgb) if boxes is None else user_boxes(boxes, height, width, name)
         faces = self._recognise(rgb, found)
-        return PhotoResult(name, width, height, faces, summarise(faces), picture=reload)
+        return PhotoResult(name, width, height, faces, summarise(faces), picture=reload, info=self.info)
 
     def _recognise(self, rgb: UInt8Image, found: Detections) -> tuple[Face, ...]:
         if not len(found):

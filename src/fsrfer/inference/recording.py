@@ -5,14 +5,14 @@ that is cut off before going on. In aggregate-only runs nothing that is written 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fsrfer.errors import InputError
 from fsrfer.files import write_text
-from fsrfer.inference.aggregation import GroupEstimate, Tally, estimate
+from fsrfer.inference.aggregation import Average, GroupEstimate, Tally, estimate
 from fsrfer.inference.annotated_video import VideoWriter
 from fsrfer.inference.crowd import Memory, Moment, Sighting
 from fsrfer.inference.results import likeliest
@@ -26,9 +26,9 @@ STATE = "progress.json"
 _BOX = ("x1", "y1", "x2", "y2")
 _ANSWER = ("expression", "probability", "certain", "too_small")
 
-FACE_COLUMNS = ("time", "track", *_BOX, "detection_score", "detected", "size_px", *_ANSWER, *EXPRESSIONS) + (
-    "frame_expression",
-    "frame_probability",
+FACE_COLUMNS = (
+    *("time", "track", *_BOX, "detection_score", "detected", "size_px", *_ANSWER, *EXPRESSIONS),
+    *("frame_expression", "frame_probability"),
 )
 """Columns of ``faces.*``: the answer is pooled over the track's last frames, the last two columns are the frame's own."""
 
@@ -95,12 +95,12 @@ class Totals:
     """The whole clip so far, in constant memory.
 
     Attributes:
-        tally: of every window that was not withheld; a face is in it once a window.
+        faces: of every window that was not withheld, once a window; only an `Average` in aggregate-only runs.
         frames, sightings, windows, withheld: how many.
         busiest: the largest number of faces counted in one window.
     """
 
-    tally: Tally = field(default_factory=Tally)
+    faces: Tally | Average
     frames: int = 0
     sightings: int = 0
     windows: int = 0
@@ -109,12 +109,13 @@ class Totals:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
-        return {name: getattr(self, name) for name in _TOTALS} | {"tally": self.tally.to_dict()}
+        return {name: getattr(self, name) for name in _TOTALS} | {"faces": self.faces.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Totals":
         """The reverse of `to_dict`."""
-        return cls(Tally.from_dict(values["tally"]), *(values[name] for name in _TOTALS))
+        kind = Tally if "rows" in values["faces"] else Average
+        return cls(kind.from_dict(values["faces"]), *(values[name] for name in _TOTALS))
 
 
 _TOTALS = ("frames", "sightings", "windows", "withheld", "busiest")
@@ -196,7 +197,7 @@ class Recorder:
             InputError: something cannot be written.
         """
         self._plan, self._info, self._identity, self._folder = plan, info, identity, folder
-        self.totals = progress.totals if progress else Totals()
+        self.totals = progress.totals if progress else Totals(Average() if plan.aggregate_only else Tally())
         marks: Mapping[str, int] = progress.marks if progress else {}
         self.groups = self._table("group", GROUP_COLUMNS, marks)
         self._faces = None if plan.aggregate_only else self._table("faces", FACE_COLUMNS, marks)
@@ -237,7 +238,8 @@ class Recorder:
 
     def estimate(self) -> GroupEstimate:
         """The whole clip; faces that were seen in several windows make its interval no narrower."""
-        return estimate(self.totals.tally, self._info, float(self.people()))
+        faces = self.totals.faces
+        return faces.estimate() if isinstance(faces, Average) else estimate(faces, self._info, float(self.people()))
 
     def people(self) -> int:
         """How many different faces the clip showed, as far as they could be followed; never less than in one window."""
@@ -258,24 +260,29 @@ class Recorder:
         if window is None:
             return
         tally = window.tally(self._info.certain_from, self._plan.min_face)
-        withheld = tally.counted < self._plan.min_group
-        self.totals.frames += window.frames
-        self.totals.windows += 1
-        if withheld:
-            self.totals.withheld += 1
-        else:
-            self.totals.sightings += window.sightings
-            self.totals.tally.merge(tally)
-            self.totals.busiest = max(self.totals.busiest, tally.counted)
-        if self._plan.min_group:
-            self.totals.tally = self.totals.tally.mixed(self._plan.min_group)
+        group = None if tally.counted < self._plan.min_group else estimate(tally, self._info)
+        self._add_to_totals(window, tally, group)
         if self.groups is not None:
-            self.groups.append([group_row(window, self._plan, None if withheld else estimate(tally, self._info))])
+            self.groups.append([group_row(window, self._plan, group)])
         if self._faces is not None:
             self._faces.append(self._rows)
         if self._video is not None:
             self._video.end_part()
         self._window, self._rows = None, []
+
+    def _add_to_totals(self, window: Window, tally: Tally, group: GroupEstimate | None) -> None:
+        totals = self.totals
+        totals.frames += window.frames
+        totals.windows += 1
+        if group is None:
+            totals.withheld += 1
+            return
+        totals.sightings += window.sightings
+        totals.busiest = max(totals.busiest, tally.counted)
+        if isinstance(totals.faces, Average):
+            totals.faces.add(tally, group)
+        else:
+            totals.faces.merge(tally)
 
     def _save(self, next_window: int) -> None:
         if self._folder is None:
@@ -323,32 +330,11 @@ def group_row(window: Window, plan: Plan, group: GroupEstimate | None) -> Row:
     row |= {**counts, "faces_per_frame": round(window.sightings / window.frames, 3), "corrected": group.corrected}
     summaries = {**group.shares, **({"valence": group.valence} if group.valence else {})}
     for name, share in summaries.items():
-        row |= {name: round(share.value, 5), f"{name}_low": round(share.low, 5), f"{name}_high": round(share.high, 5)}
+        value, low, high = share.to_dict().values()
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return row
 
 
 def unfinished(folder: Path) -> bool:
     """Whether a folder holds a run that was stopped."""
     return (folder / STATE).is_file()
-
-
-def shares_to_dict(group: GroupEstimate) -> dict[str, Any]:
-    """A group as plain values that JSON can hold."""
-    return {
-        "faces": group.faces,
-        "counted": group.counted,
-        "too_small": group.too_small,
-        "uncertain": group.uncertain,
-        "corrected": group.corrected,
-        "shares": {name: _rounded(asdict(share)) for name, share in group.shares.items()},
-        "valence": group.valence and _rounded(asdict(group.valence)),
-    }
-
-
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 5) for name, value in values.items()}
-
-
-def read_groups(groups: Iterable[Row]) -> Iterable[Row]:
-    """Rows of time windows that were not withheld."""
-    return (row for row in groups if not row["withheld"])

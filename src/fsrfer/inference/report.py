@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fsrfer.inference.aggregation import GroupEstimate, Share
-from fsrfer.inference.charts import Point, clock, histogram, share_bars, timeline
+from fsrfer.inference.charts import Point, clock, draw_timeline, histogram, share_bars
 from fsrfer.inference.tables import Row
 from fsrfer.labels import EXPRESSIONS
 
@@ -90,7 +90,7 @@ class Report:
         title = escape(self.title)
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'">'
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
             f"<title>{title}</title><style>{_STYLE}</style></head><body><main>"
             f'<h1>{title}</h1><p class="sub">{escape(self.subtitle)}</p>{self._warnings()}{self._cards()}'
@@ -102,7 +102,9 @@ class Report:
         return f'<section class="warn">{_list(self.warnings)}</section>' if self.warnings else ""
 
     def _cards(self) -> str:
-        cards = (f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for name, value in self.cards)
+        cards = (
+            f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for name, value in self.cards
+        )
         return f'<div class="cards">{"".join(cards)}</div>'
 
     def _shares(self) -> str:
@@ -113,15 +115,17 @@ class Report:
             if self.group.corrected
             else "Not corrected: the model file does not say what it confuses at these face sizes."
         )
-        note = f'<p class="note">Whiskers are 95% intervals: they are wide where faces are few, small or unsure. {how}</p>'
+        note = (
+            f'<p class="note">Whiskers are 95% intervals: they are wide where faces are few, small or unsure. {how}</p>'
+        )
         return _section("Share of each expression", share_bars(dict(self.group.shares)) + note)
 
     def _timeline(self) -> str:
-        if len(self.points) < 2:
+        if len(self.points) < 2 or not any(point.shares for point in self.points):
             return ""
         note = '<p class="note">Bands are 95% intervals. Gaps: no face, or too few to tell of.</p>'
         name = "Over time" if self.clock else "Photo by photo"
-        return _section(name, timeline(self.points, self.axis, self.clock) + note)
+        return _section(name, draw_timeline(self.points, self.axis, self.clock) + note)
 
     def _sizes(self) -> str:
         if not any(self.sizes.values()):
@@ -145,7 +149,9 @@ def report_of_clip(summary: Mapping[str, Any], group: GroupEstimate | None, rows
         least = summary["min_group"]
         warnings.append(f"{summary['windows_withheld']} time windows with fewer than {least} faces are withheld.")
     if summary["work"]["frames_dropped"]:
-        warnings.append(f"{summary['work']['frames_dropped']} frames were passed over because the work could not keep up.")
+        warnings.append(
+            f"{summary['work']['frames_dropped']} frames were passed over because the work could not keep up."
+        )
     looked = f"{summary['frames']:,} frames looked at in {clock(summary['read_to'])}"
     facts = {
         "source": summary["source"],
@@ -160,7 +166,7 @@ def report_of_clip(summary: Mapping[str, Any], group: GroupEstimate | None, rows
         title=Path(summary["source"]).name or summary["source"],
         subtitle=looked,
         group=group,
-        cards=[("faces followed", f"{summary['tracks']:,}"), *_counts(group)],
+        cards=[("faces followed", f"{summary['tracks']:,}"), *counts_of(group)],
         points=points_of(rows),
         axis="time",
         clock=True,
@@ -170,7 +176,7 @@ def report_of_clip(summary: Mapping[str, Any], group: GroupEstimate | None, rows
     )
 
 
-def _counts(group: GroupEstimate | None) -> list[tuple[str, str]]:
+def counts_of(group: GroupEstimate | None) -> list[tuple[str, str]]:
     """Cards of a group: of all faces, how many were large enough, and how many were sure."""
     if group is None or not group.faces:
         return []
@@ -182,24 +188,37 @@ def _counts(group: GroupEstimate | None) -> list[tuple[str, str]]:
     return [(name, f"{count / group.faces:.0%}") for name, count in parts.items()]
 
 
-def points_of(rows: Iterable[Row], most: int = MOST_POINTS) -> list[Point]:
-    """Points of a timeline from the rows of a ``group`` table, neighbours averaged where there are too many.
+class Timeline:
+    """Points one by one, neighbours averaged so that there are never more than twice `MOST_POINTS`."""
 
-    Rows are read once and only ``2 * most`` points are ever held.
-    """
-    points: list[Point] = []
-    waiting: list[Point] = []
-    together = 1
+    def __init__(self, most: int = MOST_POINTS) -> None:
+        self._most, self._together = most, 1
+        self._points: list[Point] = []
+        self._waiting: list[Point] = []
+
+    def add(self, point: Point) -> None:
+        """Take the next point."""
+        self._waiting.append(point)
+        if len(self._waiting) < self._together:
+            return
+        self._points.append(average(self._waiting))
+        self._waiting = []
+        if len(self._points) == 2 * self._most:
+            self._points = [average(self._points[index : index + 2]) for index in range(0, len(self._points), 2)]
+            self._together *= 2
+
+    @property
+    def points(self) -> list[Point]:
+        """All points so far."""
+        return [*self._points, *([average(self._waiting)] if self._waiting else [])]
+
+
+def points_of(rows: Iterable[Row]) -> list[Point]:
+    """Points of a timeline from the rows of a ``group`` table, which are read once."""
+    timeline = Timeline()
     for row in rows:
-        waiting.append(_point(row))
-        if len(waiting) < together:
-            continue
-        points.append(average(waiting))
-        waiting = []
-        if len(points) == 2 * most:
-            points = [average(points[index : index + 2]) for index in range(0, len(points), 2)]
-            together *= 2
-    return [*points, *([average(waiting)] if waiting else [])]
+        timeline.add(_point(row))
+    return timeline.points
 
 
 def average(points: Sequence[Point]) -> Point:

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from fsrfer.errors import InputError
+from fsrfer.inference.aggregation import GroupEstimate, Tally, estimate
 from fsrfer.labels import EXPRESSIONS, by_name
+from fsrfer.model_file import ModelInfo
 from fsrfer.types import Expression, Face, FloatArray, Group, UInt8Image
 
 if TYPE_CHECKING:
     import pandas
+    import supervision
 
 Row = dict[str, Any]
 
@@ -37,6 +40,8 @@ class PhotoResult:
         faces: most prominent detection first.
         group: their summary.
         error: None, or one line on why the photo could not be looked at.
+        picture: loads the photo again, to draw on it; None where there is none.
+        info: of the model that looked at it.
     """
 
     source: str
@@ -46,6 +51,7 @@ class PhotoResult:
     group: Group
     error: str | None = None
     picture: Callable[[], UInt8Image] | None = field(default=None, repr=False, compare=False)
+    info: ModelInfo | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def failed(cls, source: str, error: str, size: tuple[int, int] | None = None) -> "PhotoResult":
@@ -62,7 +68,26 @@ class PhotoResult:
             "error": self.error,
             "faces": [face_to_dict(face) for face in self.faces],
             "group": asdict(self.group),
+            "estimate": None if self.info is None else self.estimate().to_dict(),
         }
+
+    def tally(self) -> Tally:
+        """The faces, to be summed up with those of other photos."""
+        tally = Tally()
+        for face in self.faces:
+            probabilities = np.array([face.probabilities[name] for name in EXPRESSIONS], np.float32)
+            tally.add(probabilities, face.size_px, face.certain, face.too_small)
+        return tally
+
+    def estimate(self) -> GroupEstimate:
+        """Shares with 95% intervals that honour how unsure each face is, corrected for the model's known confusion.
+
+        Raises:
+            InputError: the result was not made by a model.
+        """
+        if self.info is None:
+            raise InputError(f"{self.source}: no model looked at it, so nothing can be estimated")
+        return estimate(self.tally(), self.info)
 
     def to_rows(self) -> list[Row]:
         """One flat row a face, by `FACE_COLUMNS`; a single row without a face where there is none."""
@@ -71,11 +96,34 @@ class PhotoResult:
         rows = [{**blank, **head, "face": number, **_face_row(face)} for number, face in enumerate(self.faces)]
         return rows or [{**blank, **head}]
 
-    def to_dataframe(self) -> "pandas.DataFrame":
-        """One row a face, by `FACE_COLUMNS`; no row for a photo without faces. Needs pandas."""
-        import pandas
+    def to_dataframe(self, names: Literal["fsrfer", "py-feat"] = "fsrfer") -> "pandas.DataFrame":
+        """One row a face; no row for a photo without faces. Needs pandas.
 
-        return pandas.DataFrame(self.to_rows() if self.faces else [], columns=list(FACE_COLUMNS))
+        Args:
+            names: of the columns: `FACE_COLUMNS`, or those that py-feat gives its faces.
+        """
+        from fsrfer.inference.exchange import to_dataframe
+
+        return to_dataframe(self, names)
+
+    def to_supervision(self) -> "supervision.Detections":
+        """The faces as ``supervision.Detections``: ``data`` has one array a column, ``class_id`` counts `EXPRESSIONS`.
+
+        Needs supervision (the extra ``supervision``).
+        """
+        from fsrfer.inference.exchange import to_supervision
+
+        return to_supervision(self)
+
+    def _repr_html_(self) -> str:
+        from fsrfer.inference.exchange import to_html
+
+        return to_html(self)
+
+    def _repr_png_(self) -> bytes | None:
+        from fsrfer.inference.exchange import to_png
+
+        return to_png(self)
 
     def annotated(self) -> Image.Image:
         """The photo with boxes, labels and certainty drawn, enlarged if its faces are tiny.

@@ -29,6 +29,9 @@ STREAM_PROTOCOLS = {
 }
 """Streams that are opened, and the protocols each may use; a file may read nothing but files."""
 
+CAMERAS = {"linux": ("/dev/video{}", "v4l2"), "darwin": ("{}", "avfoundation")}
+"""Device and driver of a numbered camera by system, as FFmpeg names them."""
+
 TIMEOUT = 15.0
 """Seconds after which a silent stream counts as ended."""
 
@@ -125,9 +128,9 @@ class Clip:
         return ratio if 0.25 <= ratio <= 4 else 1.0
 
     def _time_of(self, frame: "VideoFrame", origin: float) -> float:
-        if frame.time is not None:
-            return max(0.0, float(frame.time) - origin)
-        return self.ending.read_to + 1 / (self.rate or 25.0)  # a raw stream without times: frames are evenly spaced
+        if frame.pts is None:  # a raw stream without times: frames are evenly spaced
+            return self.ending.read_to + 1 / (self.rate or 25.0)
+        return max(0.0, float(frame.time) - origin)
 
     def _seek(self, seconds: float) -> None:
         """Jump to the key frame before; a file without an index is read from its beginning instead."""
@@ -147,11 +150,11 @@ class Clip:
         failures = 0
         while failures < PATIENCE:
             try:
-                packet = next(packets)
-            except StopIteration:
-                return
+                packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
                 self.ending.reason = f"reading failed at {self.ending.read_to:.2f} s ({one_line(error)})"
+                return
+            if packet is None:
                 return
             try:
                 yield from packet.decode()
@@ -233,7 +236,7 @@ def upright(frame: "VideoFrame", pixel_width: float = 1.0, name: str = "frame") 
     """
     if frame.width * frame.height > MAX_PIXELS:
         raise InputError(f"{name}: frames of more than {MAX_PIXELS // 10**6} megapixels are refused")
-    rgb: UInt8Image = frame.to_ndarray(format="rgb24", width=round(frame.width * pixel_width))
+    rgb = np.asarray(frame.to_ndarray(format="rgb24", width=round(frame.width * pixel_width)), np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
 
@@ -269,11 +272,10 @@ def _camera(number: int) -> tuple[str, str]:
     Raises:
         InputError: this system has no numbered cameras.
     """
-    if sys.platform == "linux":
-        return f"/dev/video{number}", "v4l2"
-    if sys.platform == "darwin":
-        return str(number), "avfoundation"
-    raise InputError(f"camera {number}: cameras have no numbers on {sys.platform}; name the URL of a stream instead")
+    if sys.platform not in CAMERAS:
+        raise InputError(f"camera {number}: cameras have no numbers on {sys.platform}; name the URL of a stream")
+    device, driver = CAMERAS[sys.platform]
+    return device.format(number), driver
 
 
 def _duration(container: "InputContainer", stream: "VideoStream") -> float | None:

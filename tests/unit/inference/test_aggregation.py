@@ -4,7 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fsrfer.inference.aggregation import SIZE_EDGES, Tally, estimate, size_labels
+from fsrfer.inference.aggregation import (
+    MOST_ROWS,
+    SIZE_EDGES,
+    Average,
+    Tally,
+    estimate,
+    join_alike,
+    size_labels,
+)
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.quantification import soft_confusion
 from support.toy_model import TOY_INFO
@@ -86,25 +94,39 @@ def test_more_sightings_of_the_same_people_make_no_surer() -> None:
     again = estimate(thrice, TOY_INFO, people=60)
     once = estimate(tally, TOY_INFO)
     for name in EXPRESSIONS:
-        assert again.shares[name].high == pytest.approx(once.shares[name].high, abs=0.04)
+        assert again.shares[name].high > once.shares[name].high - 0.04
     assert again.faces == 180
 
 
 def test_a_tally_takes_constant_space_and_survives_json() -> None:
     tally, _ = crowd(3000, 1.0)
     values = json.loads(json.dumps(tally.to_dict()))
-    assert len(values["cells"]) <= 7 * 8
+    assert len(values["rows"]) <= MOST_ROWS
     assert estimate(Tally.from_dict(values), TOY_INFO) == estimate(tally, TOY_INFO)
 
 
-@pytest.mark.parametrize("count", [5, 7, 12, 60])
-def test_mixed_cells_speak_of_several_faces_each(count: int) -> None:
-    tally, _ = crowd(count, 1.0)
-    mixed = tally.mixed(5)
-    assert min(mixed.to_dict()["counts"]) >= 5
-    assert sum(mixed.to_dict()["counts"]) == count
-    assert np.array(mixed.to_dict()["sums"]).sum(axis=0) == pytest.approx(np.array(tally.to_dict()["sums"]).sum(axis=0))
-    assert mixed.mixed(5).to_dict() == mixed.to_dict()
+def test_joined_faces_say_the_same() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([np.ones(3000), rng.uniform(6, 60, 3000), rng.dirichlet(np.full(7, 0.3), 3000)])
+    joined = join_alike(rows, 1000)
+    assert len(joined) <= 1000
+    assert joined.sum(axis=0) == pytest.approx(rows.sum(axis=0))
+    assert len(joined) > 200
+
+
+def test_groups_averaged_without_their_faces() -> None:
+    first, second = crowd(10, 1.0)[0], crowd(30, 1.0, seed=1)[0]
+    average = Average()
+    told = [(tally, estimate(tally, TOY_INFO)) for tally in (first, second, Tally())]
+    for tally, group in told:
+        average.add(tally, group)
+    whole = Average.from_dict(json.loads(json.dumps(average.to_dict()))).estimate()
+    assert whole.faces == 40
+    for name in EXPRESSIONS:
+        one, other = told[0][1].shares[name], told[1][1].shares[name]
+        assert whole.shares[name].value == pytest.approx((10 * one.value + 30 * other.value) / 40)
+        assert whole.shares[name].high == pytest.approx((10 * one.high + 30 * other.high) / 40)
+    assert Average().estimate().shares == {}
 
 
 def test_bins_have_names() -> None:

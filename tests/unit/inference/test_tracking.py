@@ -41,7 +41,7 @@ def test_order_of_the_detections_does_not_matter() -> None:
     places = np.column_stack([rng.uniform(0, 500, 30), rng.uniform(0, 500, 30), rng.uniform(8, 40, 30)])
     plain, shuffled = Tracker(), Tracker()
     for step in range(5):
-        moved = places + [2 * step, step, 0]
+        moved = places + np.array([2 * step, step, 0])
         order = rng.permutation(30) if step else np.arange(30)
         numbers = plain.update(faces(*moved.tolist()), step * 0.2)
         assert shuffled.update(faces(*moved[order].tolist()), step * 0.2) == [numbers[index] for index in order]
@@ -112,4 +112,6 @@ def test_pools_are_forgotten_with_their_tracks() -> None:
         smoother.add(number, certain(0, 0.9), 30, 0.0)
     smoother.keep([2])
     assert list(smoother.pools) == [2]
-    assert Pool.from_dict(smoother.pools[2].to_dict()).probabilities.tolist() == smoother.pools[2].probabilities.tolist()
+    assert (
+        Pool.from_dict(smoother.pools[2].to_dict()).probabilities.tolist() == smoother.pools[2].probabilities.tolist()
+    )

@@ -64,7 +64,8 @@ def test_a_truncated_file_gives_its_beginning_and_says_so(tmp_path: Path) -> Non
 
 def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    data = bytearray(write_clip(tmp_path / "a.mp4", (rng.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(40))).read_bytes())
+    frames = (rng.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(40))
+    data = bytearray(write_clip(tmp_path / "a.mp4", frames).read_bytes())
     data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
     path = tmp_path / "b.mp4"
     path.write_bytes(data)
@@ -73,7 +74,9 @@ def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
         assert clip.ending.read_to > 3.5
 
 
-@pytest.mark.parametrize("name", ["missing.mp4", "text.mp4", "empty.mp4", "ftp://host/a.mp4", "file:///etc/passwd", "."])
+@pytest.mark.parametrize(
+    "name", ["missing.mp4", "text.mp4", "empty.mp4", "ftp://host/a.mp4", "file:///etc/passwd", "."]
+)
 def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("text.mp4").write_text("no video")

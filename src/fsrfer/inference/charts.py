@@ -141,7 +141,7 @@ def ticks(first: float, last: float, most: int = 9) -> list[float]:
     step = next((step for step in steps if (last - first) / step <= most), steps[-1])
     count = int((last - first) / step + 1e-9)
     start = -(-first // step) * step
-    return [round(start + index * step, 6) for index in range(count + 1) if start + index * step <= last + 1e-9]
+    return [float(round(start + index * step, 6)) for index in range(count + 1) if start + index * step <= last + 1e-9]
 
 
 def _runs(points: Sequence[Point]) -> list[list[Point]]:

@@ -57,6 +57,7 @@ class CompactNet(nn.Module):
         - Output: logits, N x num_classes.
 
     Example:
+        >>> import torch
         >>> net = CompactNet(widths=(8, 16), blocks=(1, 1), stem=4).eval()
         >>> net(torch.zeros(2, 1, 48, 48)).shape
         torch.Size([2, 7])

@@ -13,6 +13,7 @@ class Standardize(nn.Module):
         arXiv:2004.02234, section 4.
 
     Example:
+        >>> import torch
         >>> faces = torch.tensor([0.0, 255.0]).repeat(8).reshape(1, 1, 4, 4)
         >>> Standardize()(faces)[0, 0, 0].tolist()
         [-1.0, 1.0, -1.0, 1.0]

@@ -15,7 +15,6 @@ from fsrfer.inference.yunet import WEIGHTS_SHA256, bundled_weights
 from fsrfer.labels import EXPRESSIONS
 from support.toy_model import stripes, write_toy
 
-
 Captured = pytest.CaptureFixture[bytes]
 
 
@@ -56,9 +55,7 @@ def test_predict_a_folder_of_photos(photos: Path, toy: Path, tmp_path: Path) -> 
     assert sorted(path.name for path in drawn.iterdir()) == ["no_face.jpg", "stock-group-1.jpg"]
 
 
-def test_a_detector_file_of_your_own(
-    photos: Path, toy: Path, tmp_path: Path, capfdbinary: Captured
-) -> None:
+def test_a_detector_file_of_your_own(photos: Path, toy: Path, tmp_path: Path, capfdbinary: Captured) -> None:
     mine = tmp_path / "mine.onnx"
     mine.write_bytes(bundled_weights().read_bytes())
     rgb = Image.open(photos / "stock-group-1.jpg").resize((426, 640))
@@ -108,9 +105,7 @@ def test_the_command_and_python_agree(crops: Path, toy: Path, capfdbinary: Captu
     assert told["probabilities"] == pytest.approx(dict(answer.probabilities), abs=1e-6)
 
 
-def test_min_face_sets_small_faces_apart(
-    crops: Path, toy: Path, tmp_path: Path, capfdbinary: Captured
-) -> None:
+def test_min_face_sets_small_faces_apart(crops: Path, toy: Path, tmp_path: Path, capfdbinary: Captured) -> None:
     (tmp_path / "boxes.json").write_text("[[0, 0, 20, 20], [0, 0, 56, 56]]")
     common = [
         "predict",

@@ -248,7 +248,8 @@ def _figures(recognizer: "CrowdRecognizer", seconds: float) -> dict[str, Any]:
 
 def _print(summary: Mapping[str, Any]) -> None:
     """The clip in a few lines on the terminal."""
-    print(f"{summary['source']}: {summary['frames']} frames looked at, {summary['tracks']} faces followed")
+    faces = "1 face" if summary["tracks"] == 1 else f"{summary['tracks']} faces"
+    print(f"{summary['source']}: {summary['frames']} frames looked at, {faces} followed")
     group = summary["group"]
     if group is None:
         print(f"  fewer than {summary['min_group']} faces: nothing is told of them")

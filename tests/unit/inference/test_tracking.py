@@ -97,6 +97,21 @@ def test_a_pool_is_a_distribution_whatever_the_order(seeds: list[int]) -> None:
     assert forward.probabilities == pytest.approx(backward.probabilities, abs=1e-5)
 
 
+def test_the_answer_of_a_track_beats_its_single_frames() -> None:
+    rng = np.random.default_rng(0)
+    single, pooled = [], []
+    for label in np.arange(400) % 7:
+        pool = Pool.empty()
+        for height in np.exp(rng.uniform(np.log(8), np.log(32), 8)):
+            clarity = 2.2 * np.sqrt(height / 32)
+            scores = clarity * (rng.normal(size=7) + clarity * (np.arange(7) == label))
+            row = (np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()).astype(np.float32)
+            single.append(row.argmax() == label)
+            pool = pool.add(row, float(height), 0.0)
+        pooled.append(pool.probabilities.argmax() == label)
+    assert np.mean(pooled) > np.mean(single) + 0.1
+
+
 def test_the_past_fades() -> None:
     smoother = Smoother(half_life=0.5)
     for step in range(10):

@@ -242,10 +242,10 @@ def test_a_wrong_option_is_one_line(
 
 
 def test_ctrl_c_leaves_no_half_written_file(toy: Path, tmp_path: Path) -> None:
-    for number in range(40):
-        Image.fromarray(np.random.default_rng(number).integers(0, 256, (700, 900, 3), np.uint8)).save(
-            tmp_path / f"{number:02}.bmp"
-        )
+    first = tmp_path / "000.bmp"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)).save(first)
+    for number in range(1, 800):  # so many that it is never done when the signal comes
+        (tmp_path / f"{number:03}.bmp").hardlink_to(first)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "fsrfer.cli.main", "predict", str(tmp_path), "-o", str(out / "all.json")]
     process = subprocess.Popen(

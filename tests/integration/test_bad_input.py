@@ -248,8 +248,18 @@ def test_ctrl_c_leaves_no_half_written_file(toy: Path, tmp_path: Path) -> None:
         (tmp_path / f"{number:03}.bmp").hardlink_to(first)
     out = tmp_path / "out"
     # A shell that runs the tests in the background has its children ignore Ctrl-C; this one must hear it.
-    heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from fsrfer.cli.main import main"
-    command = [sys.executable, "-c", f"{heard}; sys.exit(main())", "predict", str(tmp_path), "-o", str(out / "all.json")]
+    heard = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from fsrfer.cli.main import main"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        f"{heard}; sys.exit(main())",
+        "predict",
+        str(tmp_path),
+        "-o",
+        str(out / "all.json"),
+    ]
     process = subprocess.Popen(
         [*command, "--model", str(toy), "--threads", "1", "--annotate", str(out / "drawn")], stderr=subprocess.PIPE
     )

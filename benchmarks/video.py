@@ -71,7 +71,7 @@ def parse() -> argparse.Namespace:
 def speed(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     """Every size and number of faces."""
     report = []
-    print(f"{'video':>10}{'faces':>7}{'found':>7}{'fps':>8}  ms a frame by stage, each alone{'':<30}share of the limit")
+    print(f"{'video':>10}{'faces':>7}{'found':>7}{'fps':>8}  ms a frame by stage, each alone{'':<40}share of the limit")
     for size in SIZES:
         for faces in FACES:
             path = write_video(folder / "clip.mp4", drifting(size, faces, options.frames), RATE)
@@ -80,7 +80,7 @@ def speed(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
             stages = "  ".join(f"{name} {value:.1f}" for name, value in row["ms_a_frame_alone"].items())
             name = f"{size[0]}x{size[1]}"
             print(
-                f"{name:>10}{faces:>7}{row['found']:>7.1f}{row['fps']:>8.1f}  {stages:<62}{row['share']:.0%}",
+                f"{name:>10}{faces:>7}{row['found']:>7.1f}{row['fps']:>8.1f}  {stages:<72}{row['share']:.0%}",
                 flush=True,
             )
     return report

@@ -4,11 +4,12 @@ import io
 import struct
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from fsrfer.errors import InputError
 from fsrfer.types import UInt8Image
@@ -178,6 +179,56 @@ def shrink_resized(image: UInt8Image, height: int, factor: float) -> UInt8Image:
     Where the factor leaves the face more pixels than it has now, it stays as it is.
     """
     return shrink_and_restore(image, max(1.0, factor * image.shape[0] / height))
+
+
+def jpeg_coded(image: UInt8Image, quality: int) -> UInt8Image:
+    """A picture after JPEG (libjpeg as Pillow calls it, colour at half resolution).
+
+    Args:
+        image: height x width (grey) or height x width x 3 (RGB).
+        quality: 1..95.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    with Image.open(buffer, formats=("JPEG",)) as coded:
+        return np.asarray(coded)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCondition:
+    """What a poor camera adds to a low resolution; see `camera_picture`.
+
+    ``blur`` is the standard deviation of a Gaussian in pixels of the small picture, ``noise`` that of Gaussian noise in
+    grey levels 0..255, ``jpeg_quality`` 1..95.
+    """
+
+    blur: float
+    noise: float
+    jpeg_quality: int
+
+
+CAMERA_TEST = CameraCondition(blur=0.5, noise=6.0, jpeg_quality=50)
+"""The benchmark's poor camera; its figures were fixed before any result was seen."""
+
+
+def camera_picture(
+    image: UInt8Image, factor: float, condition: CameraCondition = CAMERA_TEST, seed: int = 0
+) -> UInt8Image:
+    """As `shrink_and_restore`, through a poor camera: blur, shrink by ``factor``, noise, JPEG, and back to the same size.
+
+    Args:
+        image: height x width (grey) or height x width x 3 (RGB).
+        factor: 1 or more.
+        condition: of the camera.
+        seed: of the noise; give every face its own.
+    """
+    height, width = image.shape[:2]
+    small = (max(1, round(width / factor)), max(1, round(height / factor)))
+    blurred = Image.fromarray(np.ascontiguousarray(image)).filter(ImageFilter.GaussianBlur(condition.blur * factor))
+    shrunk = np.asarray(blurred.resize(small, Image.Resampling.BICUBIC))
+    noise = np.random.default_rng(seed).normal(0, condition.noise, shrunk.shape)
+    noisy = np.clip(np.rint(shrunk + noise), 0, 255).astype(np.uint8)
+    return resize(jpeg_coded(noisy, condition.jpeg_quality), (width, height))
 
 
 def crop_faces(image: UInt8Image, boxes: Sequence[Sequence[float]], size: int, margin: float) -> UInt8Image:

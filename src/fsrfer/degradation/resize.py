@@ -4,6 +4,9 @@ The kernel is MATLAB's and PIL's bicubic (Keys, a = -0.5; IEEE ASSP 1981), widen
 pixels are centred as PIL does it: the whole input maps onto the whole output, so the scale is exactly in/out.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,8 +28,35 @@ def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(x < 1, inner, np.where(x < 2, outer, 0.0))
 
 
-def resize_matrix(length_in: int, length_out: int) -> NDArray[np.float64]:
+def triangle(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The kernel of linear interpolation."""
+    return np.maximum(0.0, 1.0 - np.abs(x))
+
+
+def box(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The kernel of a mean over a pixel's own area; closed on the right, as PIL's."""
+    return ((x > -0.5) & (x <= 0.5)).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A resampling kernel and the distance from its centre, in pixels, beyond which it is zero."""
+
+    weights: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    support: float
+
+
+BICUBIC, BILINEAR, BOX = Kernel(cubic, 2.0), Kernel(triangle, 1.0), Kernel(box, 0.5)
+"""PIL's kernels of these names."""
+
+
+def resize_matrix(length_in: int, length_out: int, kernel: Kernel = BICUBIC) -> NDArray[np.float64]:
     """The linear map that resizes one axis: ``output = matrix @ input``.
+
+    Args:
+        length_in: pixels before.
+        length_out: pixels after.
+        kernel: widened by the scale when shrinking (antialiasing).
 
     Returns:
         float64, length_out x length_in; every row sums to 1.
@@ -35,10 +65,11 @@ def resize_matrix(length_in: int, length_out: int) -> NDArray[np.float64]:
     widening = max(scale, 1.0)
     centres = (np.arange(length_out) + 0.5) * scale
     # PIL keeps only the pixels whose centre lies within the kernel's support, rounded to whole pixels.
-    first = np.maximum(np.floor(centres - 2 * widening + 0.5), 0)
-    last = np.minimum(np.floor(centres + 2 * widening + 0.5), length_in)
+    reach = kernel.support * widening
+    first = np.maximum(np.floor(centres - reach + 0.5), 0)
+    last = np.minimum(np.floor(centres + reach + 0.5), length_in)
     positions = np.arange(length_in)
-    weights = cubic((positions + 0.5 - centres[:, None]) / widening)
+    weights = kernel.weights((positions + 0.5 - centres[:, None]) / widening)
     weights *= (positions >= first[:, None]) & (positions < last[:, None])
     normalised: NDArray[np.float64] = weights / weights.sum(1, keepdims=True)
     return normalised
@@ -105,8 +136,19 @@ class BatchDegrader:
         Returns:
             float, N x C x S x S, whole numbers 0..255.
         """
-        shrunk = _round(_both_axes(faces, self._shrink[small]))
-        return _round(_both_axes(shrunk, self._restore[small]))
+        return self.restore(_round(_both_axes(faces, self._shrink[small])), small)
+
+    def restore(self, pictures: Tensor, small: Tensor) -> Tensor:
+        """Enlarge small pictures to S.
+
+        Args:
+            pictures: float, N x C x S x S, values 0..255, each in the upper left corner; the rest is not read.
+            small: long, N, the side of each picture in pixels.
+
+        Returns:
+            float, N x C x S x S, whole numbers 0..255.
+        """
+        return _round(_both_axes(pictures, self._restore[small]))
 
 
 def _both_axes(faces: Tensor, matrices: Tensor) -> Tensor:

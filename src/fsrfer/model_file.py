@@ -26,7 +26,8 @@ class ModelInfo:
     """The description inside a model file.
 
     The network takes ``faces`` (float32, N x channels x size x size, values 0..255, not normalised) and gives ``logits``
-    (float32, N x classes); normalisation is part of the graph.
+    (float32, N x classes); normalisation is part of the graph. It may also give ``effective_px`` (float32, N x 1 or N): the
+    height in pixels that each face's detail amounts to, estimated from the pixels, at most ``size``.
 
     Attributes:
         name, version: of the model.
@@ -41,8 +42,9 @@ class ModelInfo:
         parameters: number of weights.
         training: how it was trained: data sets, their hashes, recipe, seed, steps.
         accuracy: measured figures: data set and split, then a figure a factor.
-        confusion: soft confusion by face height in pixels (see `fsrfer.quantification`): row t sums the probabilities of
-            calibration faces of true class t, rows and columns in the order of `EXPRESSIONS`; empty if it was not measured.
+        confusion: soft confusion by face height in pixels (see `fsrfer.quantification`; the effective height where the graph
+            estimates it): row t sums the probabilities of calibration faces of true class t, rows and columns in the order of
+            `EXPRESSIONS`; empty if it was not measured.
     """
 
     name: str

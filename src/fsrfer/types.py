@@ -64,6 +64,8 @@ class Face:
         probabilities: one for each of the seven classes; they sum to 1.
         certain: whether the probability reaches the model's stated threshold (see ``fsrfer info``).
         too_small: the face is below the smallest size asked for; it is counted, but never certain.
+        effective_px: height in pixels that the face's detail amounts to, never more than ``size_px``: less where the picture
+            was enlarged or blurred. None where the model does not estimate it.
     """
 
     box: Box
@@ -75,6 +77,7 @@ class Face:
     probabilities: Mapping[str, float]
     certain: bool
     too_small: bool = False
+    effective_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class Expression:
 
     Attributes:
         size_px: the crop's height in pixels.
-        expression, probability, probabilities, certain: as in `Face`.
+        expression, probability, probabilities, certain, effective_px: as in `Face`.
     """
 
     size_px: float
@@ -110,6 +113,7 @@ class Expression:
     probability: float
     probabilities: Mapping[str, float]
     certain: bool
+    effective_px: float | None = None
 
 
 def check_box(box: tuple[float, ...], where: str) -> Box:

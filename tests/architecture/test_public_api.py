@@ -17,9 +17,9 @@ from fsrfer.types import Expression, Face, Group
 NAMES = {"Expression", "Face", "FsrferError", "Group", "PhotoResult", "Recognizer", "__version__"}
 
 FIELDS = {
-    Face: "box detection_score landmarks size_px expression probability probabilities certain too_small",
+    Face: "box detection_score landmarks size_px expression probability probabilities certain too_small effective_px",
     Group: "faces uncertain too_small shares mean_probabilities",
-    Expression: "size_px expression probability probabilities certain",
+    Expression: "size_px expression probability probabilities certain effective_px",
     PhotoResult: "source width height faces group error",
     ModelInfo: "name version labels size colour margin temperature certain_from flip gflop parameters training accuracy",
 }
@@ -64,9 +64,10 @@ def test_parameters_of_the_recognizer(method: str) -> None:
 
 
 def test_columns() -> None:
-    photo = "source width height face x1 y1 x2 y2 detection_score size_px expression probability certain too_small"
-    assert set(FACE_COLUMNS) >= {*photo.split(), *EXPRESSIONS, "error"}
-    assert set(CROP_COLUMNS) >= {"file", "size_px", "expression", "probability", "certain", *EXPRESSIONS, "error"}
+    photo = "source width height face x1 y1 x2 y2 detection_score"
+    face = "size_px effective_px expression probability certain"
+    assert set(FACE_COLUMNS) >= {*photo.split(), *face.split(), "too_small", *EXPRESSIONS, "error"}
+    assert set(CROP_COLUMNS) >= {"file", *face.split(), *EXPRESSIONS, "error"}
 
 
 def test_commands() -> None:

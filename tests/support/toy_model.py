@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -23,10 +24,20 @@ TOY_INFO = ModelInfo(
 )
 
 
-def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0) -> bytes:
+GREYS_A_PIXEL = 5
+"""Grey levels of the leftmost strip that the toy model takes for one pixel of effective height."""
+
+
+def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0, effective: Literal["N", "N x 1"] | None = None) -> bytes:
     """A sealed model whose seven logits are the brightness of seven vertical strips times ``gain``.
 
     The brightest strip wins: the first from the left is the model's first label.
+
+    Args:
+        info: what the model says of itself.
+        gain: of the logits.
+        effective: shape of the output ``effective_px``, a fifth (`GREYS_A_PIXEL`) of the leftmost strip's grey level;
+            None for a model without it.
     """
     channels = 1 if info.colour == "grey" else 3
     strip = info.size // 7
@@ -38,14 +49,21 @@ def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0) -> bytes:
         helper.make_node("Flatten", ["pooled"], ["flat"]),
         helper.make_node("Mul", ["flat", "gain"], ["logits"]),
     ]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 7])]
+    if effective:
+        nodes += _effective_nodes(effective)
+        shape = ["n", 1] if effective == "N x 1" else ["n"]
+        outputs.append(helper.make_tensor_value_info("effective_px", TensorProto.FLOAT, shape))
     graph = helper.make_graph(
         nodes,
         "toy",
         [helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["n", channels, info.size, info.size])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 7])],
+        outputs,
         [
+            numpy_helper.from_array(np.array([0], np.int64), "zero"),
             numpy_helper.from_array(np.array([1], np.int64), "axis"),
             numpy_helper.from_array(np.array(gain / 255, np.float32), "gain"),
+            numpy_helper.from_array(np.array(1 / GREYS_A_PIXEL, np.float32), "height"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
@@ -54,9 +72,17 @@ def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0) -> bytes:
     return seal(model.SerializeToString())
 
 
-def write_toy(path: Path, gain: float = 8.0, **changes: object) -> Path:
+def _effective_nodes(effective: Literal["N", "N x 1"]) -> list[onnx.NodeProto]:
+    slices = helper.make_node("Slice", ["flat", "zero", "axis", "axis"], ["leftmost"])
+    scaled = helper.make_node("Mul", ["leftmost", "height"], ["effective_px" if effective == "N x 1" else "column"])
+    if effective == "N x 1":
+        return [slices, scaled]
+    return [slices, scaled, helper.make_node("Squeeze", ["column", "axis"], ["effective_px"])]
+
+
+def write_toy(path: Path, gain: float = 8.0, effective: Literal["N", "N x 1"] | None = None, **changes: object) -> Path:
     """Write a toy model whose description differs by ``changes``."""
-    path.write_bytes(toy_bytes(replace(TOY_INFO, **changes), gain))
+    path.write_bytes(toy_bytes(replace(TOY_INFO, **changes), gain, effective))
     return path
 
 

@@ -89,7 +89,7 @@ class Tally:
 
     Attributes:
         faces, too_small, uncertain: see `GroupEstimate`.
-        sizes: int64: faces by the bins between `SIZE_EDGES`, those too small included.
+        sizes: int64: faces by the bins of ``size_px`` between `SIZE_EDGES`, those too small included.
     """
 
     def __init__(self) -> None:
@@ -97,14 +97,23 @@ class Tally:
         self.sizes = np.zeros(len(SIZE_EDGES) + 1, np.int64)
         self._rows: list[Floats] = []
 
-    def add(self, probabilities: FloatArray, size_px: float, certain: bool, too_small: bool) -> None:
-        """Take one face; see `fsrfer.types.Face`."""
+    def add(
+        self,
+        probabilities: FloatArray,
+        size_px: float,
+        certain: bool,
+        too_small: bool,
+        effective_px: float | None = None,
+    ) -> None:
+        """Take one face; see `fsrfer.types.Face`. Its row goes by the effective height if there is one, as the model's
+        confusion does."""
         self.faces += 1
         self.too_small += too_small
         self.uncertain += not certain
         self.sizes[int(np.digitize(size_px, SIZE_EDGES))] += 1
         if not too_small:
-            self._rows.append(np.array([1.0, size_px, *probabilities.tolist()]))
+            height = size_px if effective_px is None else effective_px
+            self._rows.append(np.array([1.0, height, *probabilities.tolist()]))
             self._bound()
 
     def merge(self, other: "Tally") -> None:

@@ -34,7 +34,7 @@ class Sighting:
 
     Attributes:
         track: the face's number in this clip.
-        face: where it is, and its answer pooled over the last frames.
+        face: where it is and how large in this frame, and its answer pooled over the last frames.
         alone: what this frame alone says.
         probabilities: float32, 7: of this frame alone, in the order of `EXPRESSIONS`.
         detected: False where the box is foreseen rather than found.
@@ -226,11 +226,11 @@ class CrowdRecognizer:
     def _recognise(self, together: list[_Found], smoother: Smoother, pictures: bool) -> Iterator[Moment]:
         crops = [found.crops for found in together if len(found.crops)]
         with self.watch.measure("recognise"):
-            rows = iter(self._model.probabilities(np.concatenate(crops)) if crops else ())
+            answers = self._model.answers(np.concatenate(crops)).each() if crops else iter(())
         for found in together:
             with self.watch.measure("smooth"):
                 sightings = tuple(
-                    self._sighting(found, index, next(rows), smoother) for index in range(len(found.boxes))
+                    self._sighting(found, index, *next(answers), smoother) for index in range(len(found.boxes))
                 )
                 smoother.keep(track.number for track in found.tracks)
             height, width = found.frame.rgb.shape[:2]
@@ -243,10 +243,13 @@ class CrowdRecognizer:
                 memory=Memory(found.number + 1, found.tracks, found.started, dict(smoother.pools)),
             )
 
-    def _sighting(self, found: _Found, index: int, probabilities: FloatArray, smoother: Smoother) -> Sighting:
+    def _sighting(
+        self, found: _Found, index: int, probabilities: FloatArray, effective_px: float | None, smoother: Smoother
+    ) -> Sighting:
         x1, y1, x2, y2 = found.boxes.boxes[index].tolist()
         size_px, number = y2 - y1, found.numbers[index]
-        pooled = smoother.add(number, probabilities, size_px, found.frame.time)
+        alone = likeliest(probabilities, size_px, self._model.info.certain_from, self._min_face, effective_px)
+        pooled = smoother.add(number, probabilities, size_px, found.frame.time, alone.effective_px)
         answer = likeliest(pooled, size_px, self._model.info.certain_from, self._min_face)
         points = None if found.boxes.landmarks is None else found.boxes.landmarks[index].tolist()
         face = Face(
@@ -259,8 +262,8 @@ class CrowdRecognizer:
             probabilities=answer.probabilities,
             certain=answer.certain,
             too_small=size_px < self._min_face,
+            effective_px=alone.effective_px,
         )
-        alone = likeliest(probabilities, size_px, self._model.info.certain_from, self._min_face)
         return Sighting(number, face, alone, probabilities, found.detected)
 
 

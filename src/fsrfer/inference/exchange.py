@@ -40,7 +40,9 @@ def to_dataframe(result: "PhotoResult", names: Literal["fsrfer", "py-feat"]) -> 
     from fsrfer.inference.results import FACE_COLUMNS
 
     if names == "fsrfer":
-        return pandas.DataFrame(result.to_rows() if result.faces else [], columns=list(FACE_COLUMNS))
+        frame = pandas.DataFrame(result.to_rows() if result.faces else [], columns=list(FACE_COLUMNS))
+        # Numbers with every model: a column of None alone would be one of objects.
+        return frame.astype({"effective_px": float})
     if names == "py-feat":
         return pandas.DataFrame(
             [_py_feat_row(face, result.source) for face in result.faces], columns=list(PY_FEAT_COLUMNS)
@@ -64,6 +66,7 @@ def to_supervision(result: "PhotoResult") -> "supervision.Detections":
             "certain": np.array([face.certain for face in faces], bool),
             "too_small": np.array([face.too_small for face in faces], bool),
             "size_px": np.array([face.size_px for face in faces], np.float32),
+            "effective_px": np.array([face.effective_px for face in faces], np.float32),
             **columns,
         },
     )

@@ -13,7 +13,7 @@ from fsrfer import images
 from fsrfer.errors import InputError
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.inference.detection import Detector
-from fsrfer.inference.recognition import BATCH, ExpressionModel
+from fsrfer.inference.recognition import BATCH, Answers, ExpressionModel
 from fsrfer.inference.results import CropResult, PhotoResult, likeliest, summarise
 from fsrfer.inference.sources import Picture
 from fsrfer.model_file import ModelInfo
@@ -133,10 +133,7 @@ class Recognizer:
         Returns:
             float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
         """
-        side = self.info.size
-        shape = (0, side, side) if self.info.colour == "grey" else (0, side, side, 3)
-        resized = [images.resize(self._model.prepare(crop), (side, side)) for crop in crops]
-        return self._model.probabilities(np.stack(resized) if resized else np.zeros(shape, np.uint8))
+        return self._answers(crops).probabilities
 
     def classify_pictures(self, pictures: Iterable[Picture]) -> Iterator[CropResult]:
         """As `classify`, for decoded sources, one batch in memory at a time; a failure becomes an error."""
@@ -157,12 +154,12 @@ class Recognizer:
         if not len(found):
             return ()
         crops = images.crop_faces(self._model.prepare(rgb), found.boxes.tolist(), self.info.size, self.info.margin)
-        rows = self._model.probabilities(crops)
-        return tuple(self._face(found, index, row) for index, row in enumerate(rows))
+        answers = self._model.answers(crops).each()
+        return tuple(self._face(found, index, row, effective) for index, (row, effective) in enumerate(answers))
 
-    def _face(self, found: Detections, index: int, probabilities: FloatArray) -> Face:
+    def _face(self, found: Detections, index: int, probabilities: FloatArray, effective_px: float | None) -> Face:
         x1, y1, x2, y2 = found.boxes[index].tolist()
-        answer = self._answer(probabilities, y2 - y1)
+        answer = self._answer(probabilities, y2 - y1, effective_px)
         points = None if found.landmarks is None else found.landmarks[index].tolist()
         return Face(
             box=(x1, y1, x2, y2),
@@ -174,16 +171,23 @@ class Recognizer:
             probabilities=answer.probabilities,
             certain=answer.certain,
             too_small=answer.size_px < self._min_face,
+            effective_px=answer.effective_px,
         )
+
+    def _answers(self, crops: Sequence[UInt8Image]) -> Answers:
+        side = self.info.size
+        shape = (0, side, side) if self.info.colour == "grey" else (0, side, side, 3)
+        resized = [images.resize(self._model.prepare(crop), (side, side)) for crop in crops]
+        return self._model.answers(np.stack(resized) if resized else np.zeros(shape, np.uint8))
 
     def _classify_chunk(self, rgbs: Sequence[UInt8Image]) -> list[Expression]:
         if not rgbs:
             return []
-        rows = zip(self.probabilities(rgbs), rgbs, strict=True)
-        return [self._answer(row, float(rgb.shape[0])) for row, rgb in rows]
+        rows = zip(self._answers(rgbs).each(), rgbs, strict=True)
+        return [self._answer(row, float(rgb.shape[0]), effective) for (row, effective), rgb in rows]
 
-    def _answer(self, probabilities: FloatArray, size_px: float) -> Expression:
-        return likeliest(probabilities, size_px, self.info.certain_from, self._min_face)
+    def _answer(self, probabilities: FloatArray, size_px: float, effective_px: float | None) -> Expression:
+        return likeliest(probabilities, size_px, self.info.certain_from, self._min_face, effective_px)
 
 
 def user_boxes(boxes: ArrayLike, height: int, width: int, name: str) -> Detections:

@@ -1,6 +1,7 @@
 """From face crops to probabilities, by a sealed model file on ONNX Runtime."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,33 @@ from fsrfer.labels import EXPRESSIONS, index_of
 from fsrfer.model_file import INFO_KEY, ModelInfo, verify_seal
 from fsrfer.types import FloatArray, UInt8Image
 
+EFFECTIVE = "effective_px"
+"""Output of the graphs that estimate how high a face is by its detail."""
+
 BATCH = 64
 """Faces in one run of the network: enough to be quick, little enough to bound memory."""
+
+LEAST_EFFECTIVE = 1.0
+"""Smallest effective height in pixels: estimates are not bounded by themselves, and logarithms are taken of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of N crops.
+
+    Attributes:
+        probabilities: float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
+        effective_px: float32, N: height in pixels that each face's detail amounts to, as estimated from the crop alone and
+            so blind to the height of its box, from 1 to the side of the crop; None where the model does not estimate it.
+    """
+
+    probabilities: FloatArray
+    effective_px: FloatArray | None
+
+    def each(self) -> Iterator[tuple[FloatArray, float | None]]:
+        """Crop by crop: its probabilities (float32, 7) and its effective height."""
+        heights = [None] * len(self.probabilities) if self.effective_px is None else self.effective_px.tolist()
+        return zip(self.probabilities, heights, strict=True)
 
 
 def bundled_models() -> list[str]:
@@ -68,7 +94,7 @@ class ExpressionModel:
         self._session = open_session(data, where, threads)
         self.info = _read_info(self._session, where)
         self._columns = _columns(self.info.labels, where)
-        _check_signature(self._session, where)
+        self._outputs = _outputs(self._session, where)
 
     def prepare(self, image: UInt8Image) -> UInt8Image:
         """A whole picture (RGB) in the colours the network takes: grey once, or as it is."""
@@ -83,20 +109,25 @@ class ExpressionModel:
         Returns:
             float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
         """
+        return self.answers(crops).probabilities
+
+    def answers(self, crops: UInt8Image) -> Answers:
+        """Calibrated probabilities of each crop, and its effective height; ``crops`` as for `probabilities`."""
         chunks = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-        rows = [self._probabilities_of_chunk(chunk) for chunk in chunks]
-        return np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *rows])
+        parts = [self._answers_of_chunk(chunk) for chunk in chunks]
+        rows = np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *(part.probabilities for part in parts)])
+        if EFFECTIVE not in self._outputs:
+            return Answers(rows, None)
+        heights = [part.effective_px for part in parts if part.effective_px is not None]
+        return Answers(rows, np.concatenate([np.zeros(0, np.float32), *heights]))
 
-    def _probabilities_of_chunk(self, crops: UInt8Image) -> FloatArray:
+    def _answers_of_chunk(self, crops: UInt8Image) -> Answers:
         faces = as_network_input(crops)
-        answers = [self._softmax(faces)]
-        if self.info.flip:
-            answers.append(self._softmax(np.ascontiguousarray(faces[..., ::-1])))
-        return np.asarray(np.mean(answers, axis=0)[:, self._columns], np.float32)
-
-    def _softmax(self, faces: FloatArray) -> FloatArray:
-        (logits,) = self._session.run(["logits"], {"faces": faces})
-        return softmax(logits / self.info.temperature)
+        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip else [faces]
+        logits, *estimates = zip(*(self._session.run(self._outputs, {"faces": view}) for view in views), strict=True)
+        probabilities = np.mean([softmax(view / self.info.temperature) for view in logits], axis=0)[:, self._columns]
+        heights = _mean_heights(estimates[0], len(crops), self.info.size) if estimates else None
+        return Answers(np.asarray(probabilities, np.float32), heights)
 
 
 def as_network_input(crops: UInt8Image) -> FloatArray:
@@ -129,7 +160,16 @@ def _columns(labels: Iterable[str], where: str) -> list[int]:
     return [positions.index(index) for index in range(len(EXPRESSIONS))]
 
 
-def _check_signature(session: Any, where: str) -> None:
+def _mean_heights(views: Iterable[NDArray[np.floating]], count: int, most: float) -> FloatArray:
+    """Effective heights (float32, N) from those of each view (N x 1 or N)."""
+    mean = np.mean([view.reshape(count) for view in views], axis=0)
+    return np.asarray(np.clip(mean, LEAST_EFFECTIVE, most), np.float32)
+
+
+def _outputs(session: Any, where: str) -> list[str]:
+    """The outputs to ask for: ``logits``, then `EFFECTIVE` if the graph has it."""
     inputs = [item.name for item in session.get_inputs()]
-    if inputs != ["faces"] or "logits" not in [item.name for item in session.get_outputs()]:
+    given = [item.name for item in session.get_outputs()]
+    if inputs != ["faces"] or "logits" not in given:
         raise ModelError(f"{where}: it must take 'faces' and give 'logits'; export the model again")
+    return ["logits", EFFECTIVE] if EFFECTIVE in given else ["logits"]

@@ -15,7 +15,7 @@ from fsrfer.files import write_text
 from fsrfer.inference.aggregation import Average, GroupEstimate, Tally, estimate
 from fsrfer.inference.annotated_video import VideoWriter
 from fsrfer.inference.crowd import Memory, Moment, Sighting
-from fsrfer.inference.results import likeliest
+from fsrfer.inference.results import likeliest, rounded_px
 from fsrfer.inference.smoothing import Pool
 from fsrfer.inference.tables import Row, Table, open_table
 from fsrfer.labels import EXPRESSIONS
@@ -27,7 +27,7 @@ _BOX = ("x1", "y1", "x2", "y2")
 _ANSWER = ("expression", "probability", "certain", "too_small")
 
 FACE_COLUMNS = (
-    *("time", "track", *_BOX, "detection_score", "detected", "size_px", *_ANSWER, *EXPRESSIONS),
+    *("time", "track", *_BOX, "detection_score", "detected", "size_px", "effective_px", *_ANSWER, *EXPRESSIONS),
     *("frame_expression", "frame_probability"),
 )
 """Columns of ``faces.*``: the answer is pooled over the track's last frames, the last two columns are the frame's own."""
@@ -79,14 +79,18 @@ class Window:
         self.sightings += len(moment.sightings)
         for sighting in moment.sightings:
             pool = self.pools.get(sighting.track, Pool.empty())
-            self.pools[sighting.track] = pool.add(sighting.probabilities, sighting.face.size_px, moment.time)
+            face = sighting.face
+            self.pools[sighting.track] = pool.add(
+                sighting.probabilities, face.size_px, moment.time, effective_px=face.effective_px
+            )
 
     def tally(self, certain_from: float, min_face: float) -> Tally:
         """Its faces."""
         tally = Tally()
         for pool in self.pools.values():
             answer = likeliest(pool.probabilities, pool.size_px, certain_from, min_face)
-            tally.add(pool.probabilities, pool.size_px, answer.certain, pool.size_px < min_face)
+            too_small = pool.size_px < min_face
+            tally.add(pool.probabilities, pool.size_px, answer.certain, too_small, pool.effective_px)
         return tally
 
 
@@ -304,7 +308,8 @@ def face_row(time: float, sighting: Sighting) -> Row:
         **corners,
         "detection_score": round(face.detection_score, 4),
         "detected": sighting.detected,
-        "size_px": round(face.size_px, 2),
+        "size_px": rounded_px(face.size_px),
+        "effective_px": rounded_px(face.effective_px),
         "expression": face.expression,
         "probability": round(face.probability, 6),
         "certain": face.certain,

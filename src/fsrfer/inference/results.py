@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _PHOTO_COLUMNS = ("source", "width", "height")
-_BOX_COLUMNS = ("face", "x1", "y1", "x2", "y2", "detection_score", "size_px")
+_BOX_COLUMNS = ("face", "x1", "y1", "x2", "y2", "detection_score", "size_px", "effective_px")
 _ANSWER_COLUMNS = ("expression", "probability", "certain")
 
 FACE_COLUMNS = (*_PHOTO_COLUMNS, *_BOX_COLUMNS, *_ANSWER_COLUMNS, "too_small", *EXPRESSIONS, "error")
 """Columns of a photo's rows."""
 
-CROP_COLUMNS = ("file", "size_px", *_ANSWER_COLUMNS, *EXPRESSIONS, "error")
+CROP_COLUMNS = ("file", "size_px", "effective_px", *_ANSWER_COLUMNS, *EXPRESSIONS, "error")
 """Columns of a crop's row."""
 
 
@@ -76,7 +76,7 @@ class PhotoResult:
         tally = Tally()
         for face in self.faces:
             probabilities = np.array([face.probabilities[name] for name in EXPRESSIONS], np.float32)
-            tally.add(probabilities, face.size_px, face.certain, face.too_small)
+            tally.add(probabilities, face.size_px, face.certain, face.too_small, face.effective_px)
         return tally
 
     def estimate(self) -> GroupEstimate:
@@ -152,6 +152,7 @@ class CropResult:
         return {
             "file": self.file,
             "size_px": answer and answer.size_px,
+            "effective_px": answer and rounded_px(answer.effective_px),
             "expression": answer and answer.expression,
             "probability": answer and _rounded(answer.probability),
             "certain": answer and answer.certain,
@@ -180,12 +181,27 @@ def summarise(faces: Sequence[Face]) -> Group:
     )
 
 
-def likeliest(probabilities: FloatArray, size_px: float, certain_from: float, min_face: float) -> Expression:
-    """Seven probabilities as an answer; certain only if high enough, on a face that is large enough."""
+def likeliest(
+    probabilities: FloatArray,
+    size_px: float,
+    certain_from: float,
+    min_face: float,
+    effective_px: float | None = None,
+) -> Expression:
+    """Seven probabilities as an answer; certain only if high enough, on a face that is large enough.
+
+    Args:
+        probabilities: float32, 7.
+        size_px: height of the face in pixels.
+        certain_from: the smallest probability called certain.
+        min_face: the smallest ``size_px`` of a certain answer.
+        effective_px: the model's blind estimate; the answer's never exceeds ``size_px``.
+    """
     best = int(probabilities.argmax())
     probability = float(probabilities[best])
     certain = probability >= certain_from and size_px >= min_face
-    return Expression(size_px, EXPRESSIONS[best], probability, by_name(probabilities), certain)
+    effective = None if effective_px is None else min(size_px, effective_px)
+    return Expression(size_px, EXPRESSIONS[best], probability, by_name(probabilities), certain, effective)
 
 
 def face_to_dict(face: Face) -> dict[str, Any]:
@@ -194,7 +210,8 @@ def face_to_dict(face: Face) -> dict[str, Any]:
         "box": [round(value, 2) for value in face.box],
         "detection_score": round(face.detection_score, 4),
         "landmarks": face.landmarks and [[round(x, 2), round(y, 2)] for x, y in face.landmarks],
-        "size_px": round(face.size_px, 2),
+        "size_px": rounded_px(face.size_px),
+        "effective_px": rounded_px(face.effective_px),
         "expression": face.expression,
         "probability": _rounded(face.probability),
         "probabilities": _rounded_all(face.probabilities),
@@ -209,6 +226,11 @@ def _face_row(face: Face) -> Row:
     corners = dict(zip(("x1", "y1", "x2", "y2"), row.pop("box"), strict=True))
     probabilities = row.pop("probabilities")
     return {**row, **corners, **probabilities}
+
+
+def rounded_px(height: float | None) -> float | None:
+    """A height as it is written: to a hundredth of a pixel."""
+    return None if height is None else round(height, 2)
 
 
 def _rounded(probability: float) -> float:

@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
@@ -196,11 +196,12 @@ def _photo_table(result: PhotoResult) -> tuple[Any, ...]:
         return title, Text(f"  {printable(result.error)}", style="red"), Text()
     if not result.faces:
         return title, Text("  no faces found"), Text()
-    table = _table("#", "height px", "expression", "probability", "", "detection")
+    effective = any(face.effective_px is not None for face in result.faces)
+    table = _table("#", *_heights(effective), "expression", "probability", "", "detection")
     for number, face in enumerate(result.faces):
         remark = "too small" if face.too_small else "" if face.certain else "uncertain"
         cells = (
-            f"{face.size_px:.0f}",
+            *_height_cells(face.size_px, face.effective_px, effective),
             face.expression,
             f"{face.probability:.0%}",
             remark,
@@ -218,18 +219,31 @@ def _summary(group: Group) -> str:
     return f"{counts}{small}" + (f": {shares}" if shares else "")
 
 
-def _crop_table(rows: Iterable[Row]) -> "Table":
+def _crop_table(rows: Sequence[Row]) -> "Table":
     from rich.text import Text
 
-    table = _table("file", "height px", "expression", "probability", "")
+    effective = any(row["effective_px"] is not None for row in rows)
+    heights = _heights(effective)
+    table = _table("file", *heights, "expression", "probability", "")
     for row in rows:
         name = Text(printable(row["file"]))
         if row["error"] is not None:
-            table.add_row(name, "", "", "", Text(printable(row["error"]), style="red"))
+            table.add_row(name, *[""] * len(heights), "", "", Text(printable(row["error"]), style="red"))
             continue
         remark = "" if row["certain"] else "uncertain"
-        table.add_row(name, f"{row['size_px']:.0f}", row["expression"], f"{row['probability']:.0%}", remark)
+        cells = _height_cells(row["size_px"], row["effective_px"], effective)
+        table.add_row(name, *cells, row["expression"], f"{row['probability']:.0%}", remark)
     return table
+
+
+def _heights(effective: bool) -> tuple[str, ...]:
+    return ("height px", "effective px") if effective else ("height px",)
+
+
+def _height_cells(size_px: float, effective_px: float | None, effective: bool) -> tuple[str, ...]:
+    """What stands below `_heights`."""
+    size = f"{size_px:.0f}"
+    return (size, "" if effective_px is None else f"{effective_px:.0f}") if effective else (size,)
 
 
 def _table(*headers: str) -> "Table":
@@ -238,7 +252,7 @@ def _table(*headers: str) -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True, header_style="bold")
     for header in headers:
-        right = header in ("#", "height px", "probability", "detection")
+        right = header in ("#", *_heights(effective=True), "probability", "detection")
         table.add_column(header, justify="right" if right else "left", overflow="fold")
     return table
 

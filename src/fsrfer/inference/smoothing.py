@@ -37,6 +37,7 @@ class Pool:
         logs: float64, 7: weighted sum of log-probabilities.
         weight: sum of the weights.
         size: weighted sum of heights in pixels.
+        effective: weighted sum of effective heights in pixels; of heights where the model does not estimate them.
         time: of the last frame, in seconds.
         frames: how many were added.
     """
@@ -44,23 +45,33 @@ class Pool:
     logs: Floats
     weight: float
     size: float
+    effective: float
     time: float
     frames: int
 
     @classmethod
     def empty(cls) -> "Pool":
         """No frame yet."""
-        return cls(np.zeros(len(EXPRESSIONS)), 0.0, 0.0, 0.0, 0)
+        return cls(np.zeros(len(EXPRESSIONS)), 0.0, 0.0, 0.0, 0.0, 0)
 
-    def add(self, probabilities: FloatArray, size_px: float, time: float, half_life: float = np.inf) -> "Pool":
+    def add(
+        self,
+        probabilities: FloatArray,
+        size_px: float,
+        time: float,
+        half_life: float = np.inf,
+        effective_px: float | None = None,
+    ) -> "Pool":
         """The pool with one more frame; what it held has decayed meanwhile by ``half_life`` seconds."""
+        effective = size_px if effective_px is None else effective_px
         kept = 0.5 ** ((time - self.time) / half_life) if self.frames else 0.0
-        weight = frame_weight(probabilities, size_px)
+        weight = frame_weight(probabilities, effective)
         logs = np.log(np.maximum(probabilities.astype(np.float64), RULED_OUT))
         return Pool(
             logs=self.logs * kept + weight * logs,
             weight=self.weight * kept + weight,
             size=self.size * kept + weight * size_px,
+            effective=self.effective * kept + weight * effective,
             time=time,
             frames=self.frames + 1,
         )
@@ -77,12 +88,18 @@ class Pool:
         """Weighted mean height in pixels."""
         return self.size / max(self.weight, 1e-12)
 
+    @property
+    def effective_px(self) -> float:
+        """Weighted mean effective height in pixels; `size_px` where the model does not estimate it."""
+        return self.effective / max(self.weight, 1e-12)
+
     def to_dict(self) -> dict[str, Any]:
         """The pool as plain values that JSON can hold."""
         return {
             "logs": self.logs.tolist(),
             "weight": self.weight,
             "size": self.size,
+            "effective": self.effective,
             "time": self.time,
             "frames": self.frames,
         }
@@ -104,9 +121,11 @@ class Smoother:
         self.pools = dict(pools or {})
         self._half_life = half_life
 
-    def add(self, number: int, probabilities: FloatArray, size_px: float, time: float) -> FloatArray:
+    def add(
+        self, number: int, probabilities: FloatArray, size_px: float, time: float, effective_px: float | None = None
+    ) -> FloatArray:
         """Take one more frame of a face; returns its answer by now (float32, 7)."""
-        pool = self.pools.get(number, Pool.empty()).add(probabilities, size_px, time, self._half_life)
+        pool = self.pools.get(number, Pool.empty()).add(probabilities, size_px, time, self._half_life, effective_px)
         self.pools[number] = pool
         return pool.probabilities
 
@@ -115,8 +134,10 @@ class Smoother:
         self.pools = {number: self.pools[number] for number in numbers if number in self.pools}
 
 
-def frame_weight(probabilities: FloatArray, size_px: float) -> float:
+def frame_weight(probabilities: FloatArray, effective_px: float) -> float:
     """How much one frame counts: its certainty (1 less the normalised entropy) times the share of a full face's area.
+
+    The height is the effective one, since a blurred frame tells as little as a small one.
 
     Example:
         >>> round(frame_weight(np.array([1, 0, 0, 0, 0, 0, 0], np.float32), 16.0), 4)
@@ -124,4 +145,4 @@ def frame_weight(probabilities: FloatArray, size_px: float) -> float:
     """
     values = probabilities.astype(np.float64).clip(1e-12, 1)
     entropy = float(-(values * np.log(values)).sum() / np.log(len(values)))
-    return (max(0.0, 1.0 - entropy) + LEAST_CERTAINTY) * min(size_px / FULL_SIZE, 1.0) ** 2
+    return (max(0.0, 1.0 - entropy) + LEAST_CERTAINTY) * min(effective_px / FULL_SIZE, 1.0) ** 2

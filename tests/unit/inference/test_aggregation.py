@@ -86,6 +86,31 @@ def test_what_the_model_confuses_is_put_right() -> None:
     assert corrected.shares["sadness"].value > plain.shares["sadness"].value + 0.1
 
 
+def test_faces_are_corrected_by_their_effective_height_and_counted_by_their_height() -> None:
+    row = np.full(7, 1 / 7, np.float32)
+    tally = Tally()
+    tally.add(row, 60, False, False, effective_px=10)
+    tally.add(row, 60, False, False)
+    assert tally.rows()[1].tolist() == [10, 60]
+    assert tally.sizes.tolist() == [0, 0, 0, 0, 0, 0, 2, 0]
+
+
+def test_the_confusion_at_the_effective_height_is_the_one_that_counts() -> None:
+    # At 10 px this model says neutral for half of the sad faces, at 40 px it errs the same way on all classes.
+    plain = np.full((7, 7), 1.0) + 13 * np.eye(7)
+    sad_as_neutral = plain.copy()
+    sad_as_neutral[4, 4], sad_as_neutral[4, 6] = 7.0, 8.0
+    info = replace(TOY_INFO, confusion={"10": sad_as_neutral.tolist(), "40": plain.tolist()})
+    row = np.where(np.arange(7) == 6, 0.7, 0.05).astype(np.float32)
+    small, large, enlarged = Tally(), Tally(), Tally()
+    for _ in range(40):
+        small.add(row, 10, True, False)
+        large.add(row, 40, True, False)
+        enlarged.add(row, 40, True, False, effective_px=10)
+    assert estimate(enlarged, info).shares == estimate(small, info).shares
+    assert estimate(enlarged, info).shares != estimate(large, info).shares
+
+
 def test_more_sightings_of_the_same_people_make_no_surer() -> None:
     tally, _ = crowd(60, 1.5)
     thrice = Tally()

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,15 @@ def test_supervision_takes_the_faces(result: PhotoResult) -> None:
     assert found["happiness"].tolist() == pytest.approx([0.7, 0.05])
     assert len(found[found["certain"]]) == 2
     assert len(NOBODY.to_supervision()) == 0
+
+
+def test_supervision_takes_effective_heights_where_there_are_any(result: PhotoResult) -> None:
+    pytest.importorskip("supervision", reason="supervision is not installed (its extra)")
+    first, second = result.faces
+    column = replace(result, faces=(replace(first, effective_px=9.5), second)).to_supervision()["effective_px"]
+    assert column.dtype == np.float32
+    assert column[0] == 9.5
+    assert np.isnan(column[1])
 
 
 def test_data_frames_by_two_sets_of_names(result: PhotoResult) -> None:

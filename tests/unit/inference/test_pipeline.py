@@ -73,6 +73,44 @@ def test_too_small_faces_are_listed_but_not_counted(toy: Path) -> None:
     assert result.group.shares["happiness"] == 1
 
 
+def grey(level: int, size: int = 60) -> UInt8Image:
+    return np.full((size, size, 3), level, np.uint8)
+
+
+@pytest.fixture
+def estimating(tmp_path: Path) -> Recognizer:
+    """A recogniser to which an even grey of 80 is a face of 80 / 5 = 16 px."""
+    return Recognizer(write_toy(tmp_path / "toy.onnx", effective="N x 1"), "fast", threads=1)
+
+
+def test_a_face_has_no_more_detail_than_its_height(estimating: Recognizer) -> None:
+    result = estimating.predict(grey(80), boxes=[[0, 0, 60, 60], [0, 0, 10, 10]])
+    assert [face.size_px for face in result.faces] == [60, 10]
+    assert [face.effective_px for face in result.faces] == pytest.approx([16, 10])
+
+
+def test_the_smallest_face_asked_for_is_one_of_the_box_not_of_the_detail(estimating: Recognizer) -> None:
+    (only,) = estimating.predict(grey(16), boxes=[[0, 0, 60, 60]]).faces
+    assert only.effective_px == pytest.approx(3.2)
+    assert not only.too_small
+
+
+def test_a_crop_has_no_more_detail_than_its_height(estimating: Recognizer) -> None:
+    answers = estimating.classify([grey(80), grey(80, 10), grey(255, 200)])
+    assert [answer.effective_px for answer in answers] == pytest.approx([16, 10, 28])
+    assert [answer.size_px for answer in answers] == [60, 10, 200]
+
+
+def test_a_model_that_does_not_estimate_detail_says_nothing_of_it(recognizer: Recognizer) -> None:
+    assert recognizer.predict(grey(80), boxes=[[0, 0, 60, 60]]).faces[0].effective_px is None
+    assert recognizer.classify([grey(80)])[0].effective_px is None
+
+
+def test_a_group_is_corrected_by_the_detail_of_its_faces(estimating: Recognizer) -> None:
+    tally = estimating.predict(grey(80), boxes=[[0, 0, 60, 60], [0, 0, 10, 10]]).tally()
+    assert tally.rows()[1] == pytest.approx([16, 10])
+
+
 def test_certain_is_the_models_own_threshold(tmp_path: Path) -> None:
     for threshold, certain in ((0.999, False), (0.9, True)):
         model = write_toy(tmp_path / f"{threshold}.onnx", certain_from=threshold)
@@ -119,10 +157,8 @@ def test_crops_are_recognised_in_batches_in_order_with_failures_between(
     recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
-    run = recognizer._model._probabilities_of_chunk
-    monkeypatch.setattr(
-        recognizer._model, "_probabilities_of_chunk", lambda crops: batches.append(len(crops)) or run(crops)
-    )
+    run = recognizer._model._answers_of_chunk
+    monkeypatch.setattr(recognizer._model, "_answers_of_chunk", lambda crops: batches.append(len(crops)) or run(crops))
     pictures = [Picture(str(index), face(index % 7), None) for index in range(150)]
     pictures[3] = Picture("3", None, "3: no such file")
     results = list(recognizer.classify_pictures(iter(pictures)))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -52,6 +53,43 @@ def test_a_batch_gives_what_its_faces_give_alone(toy: Path) -> None:
     alone = np.concatenate([model.probabilities(crops[index : index + 1]) for index in (0, 63, 64, 129)])
     np.testing.assert_allclose(together[[0, 63, 64, 129]], alone, atol=1e-6)
     assert model.probabilities(crops[:0]).shape == (0, 7)
+
+
+@pytest.mark.parametrize("shape", ["N", "N x 1"])
+def test_effective_heights_come_from_the_graph_in_either_shape(
+    tmp_path: Path, toy: Path, seven: UInt8Image, shape: Literal["N", "N x 1"]
+) -> None:
+    answers = ExpressionModel(write_toy(tmp_path / "toy.onnx", effective=shape), threads=1).answers(seven)
+    assert answers.effective_px is not None
+    assert answers.effective_px.dtype == np.float32
+    # To the toy a white leftmost strip is 255 / 5 = 51 px, a black one none; neither can be, of a crop of 28 px.
+    assert answers.effective_px.tolist() == [28, 1, 1, 1, 1, 1, 1]
+    np.testing.assert_array_equal(answers.probabilities, ExpressionModel(toy, threads=1).probabilities(seven))
+
+
+def test_a_model_without_effective_heights_gives_none(toy: Path, seven: UInt8Image) -> None:
+    answers = ExpressionModel(toy, threads=1).answers(seven)
+    assert answers.effective_px is None
+    assert [height for _, height in answers.each()] == [None] * 7
+
+
+def test_the_effective_height_is_the_mean_of_both_views(tmp_path: Path, seven: UInt8Image) -> None:
+    model = ExpressionModel(write_toy(tmp_path / "toy.onnx", effective="N x 1", flip=True), threads=1)
+    assert [height for _, height in model.answers(seven).each()] == [25.5, 1, 1, 1, 1, 1, 25.5]
+
+
+def test_a_batch_gives_the_effective_heights_that_its_faces_give_alone(tmp_path: Path) -> None:
+    model = ExpressionModel(write_toy(tmp_path / "toy.onnx", effective="N x 1", flip=True), threads=1)
+    crops = np.zeros((130, 28, 28), np.uint8)
+    crops[:, :, [*range(4), *range(24, 28)]] = np.arange(20, 150)[:, None, None]
+    together = model.answers(crops).effective_px
+    assert together is not None
+    np.testing.assert_allclose(together, np.minimum(np.arange(20, 150) / 5, 28), rtol=1e-5)
+    for index in (0, 63, 64, 129):
+        np.testing.assert_allclose(model.answers(crops[index : index + 1]).effective_px, together[[index]], rtol=1e-6)
+    none = model.answers(crops[:0]).effective_px
+    assert none is not None
+    assert none.shape == (0,)
 
 
 def test_the_model_decides_on_size_and_colour(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.types import Expression, Face
 
 
-def face(winner: str, certain: bool = True, too_small: bool = False, top: float = 0.7) -> Face:
+def face(
+    winner: str, certain: bool = True, too_small: bool = False, top: float = 0.7, effective_px: float | None = None
+) -> Face:
     rest = (1 - top) / 6
     probabilities = {name: top if name == winner else rest for name in EXPRESSIONS}
     points = tuple((float(index), float(index) + 0.123) for index in range(5))
-    return Face((1.0, 2.0, 11.004, 22.0), 0.91234, points, 20.0, winner, top, probabilities, certain, too_small)
+    box = (1.0, 2.0, 11.004, 22.0)
+    return Face(box, 0.91234, points, 20.0, winner, top, probabilities, certain, too_small, effective_px)
 
 
 def photo(*faces: Face) -> PhotoResult:
@@ -86,6 +89,34 @@ def test_the_likeliest_expression_is_certain_only_when_large_enough() -> None:
     assert not likeliest(probabilities, 20, certain_from=0.65, min_face=6).certain
     assert not likeliest(probabilities, 5, certain_from=0.55, min_face=6).certain
     assert likeliest(probabilities, 5, 0.55, 6).expression == "fear"
+
+
+def test_the_effective_height_never_exceeds_the_height() -> None:
+    probabilities = np.full(7, 1 / 7, np.float32)
+    assert [likeliest(probabilities, 20, 0.1, 6, estimate).effective_px for estimate in (9.5, 48.0, None)] == [
+        9.5,
+        20,
+        None,
+    ]
+    assert likeliest(probabilities, 20, 0.1, 6, 2.0).certain
+
+
+def test_effective_heights_stand_beside_heights_in_every_form() -> None:
+    result = photo(face("fear", effective_px=9.876), face("fear"))
+    assert [each["effective_px"] for each in result.to_dict()["faces"]] == [9.88, None]
+    assert [row["effective_px"] for row in result.to_rows()] == [9.88, None]
+    crop = CropResult("a.png", Expression(12.0, "fear", 0.5, dict.fromkeys(EXPRESSIONS, 0.5), False, 9.876))
+    assert crop.to_dict()["effective_px"] == crop.to_rows()[0]["effective_px"] == 9.88
+    for columns in (FACE_COLUMNS, CROP_COLUMNS):
+        assert columns[columns.index("size_px") + 1] == "effective_px"
+
+
+def test_effective_heights_are_numbers_in_a_data_frame_even_if_unknown() -> None:
+    pytest.importorskip("pandas")
+    frames = [photo(face("fear", effective_px=9.5), face("fear")).to_dataframe(), photo(face("fear")).to_dataframe()]
+    assert frames[0]["effective_px"].tolist()[0] == 9.5
+    assert [frame["effective_px"].isna().tolist() for frame in frames] == [[False, True], [True]]
+    assert [str(frame["effective_px"].dtype) for frame in frames] == ["float64"] * 2
 
 
 def test_a_crops_answer_and_its_failure_have_the_same_fields() -> None:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from fsrfer.types import Expression, Face, UInt8Image
 PROBABILITIES = by_name([0.04, 0.04, 0.04, 0.76, 0.04, 0.04, 0.04])
 
 
-def photo(source: str, faces: int = 1, shade: int = 100) -> PhotoResult:
-    face = Face((5.0, 6.0, 25.0, 31.0), 0.9, None, 25.0, "happiness", 0.76, PROBABILITIES, True)
+def photo(source: str, faces: int = 1, shade: int = 100, effective_px: float | None = None) -> PhotoResult:
+    box = (5.0, 6.0, 25.0, 31.0)
+    face = Face(box, 0.9, None, 25.0, "happiness", 0.76, PROBABILITIES, True, effective_px=effective_px)
     many = (face,) * faces
     picture: UInt8Image = np.full((60, 80, 3), shade, np.uint8)
     return PhotoResult(source, 80, 60, many, summarise(many), picture=lambda: picture)
@@ -71,6 +73,38 @@ def test_the_table_shows_faces_summaries_and_errors(tmp_path: Path) -> None:
     for text in ("顔", "happiness", "76%", "2 faces, 0 uncertain", "no faces found", "no such file"):
         assert text in table
     assert "\x1b" not in table
+
+
+def columns_of(table: str) -> list[list[str]]:
+    """Cells of a table's lines, where columns are at least two spaces apart."""
+    return [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
+
+
+def test_tables_show_effective_heights_only_of_models_that_estimate_them(tmp_path: Path) -> None:
+    estimated = columns_of(write(tmp_path / "a.txt", [photo("a.jpg", effective_px=9.6)], "table"))
+    assert ["#", "height px", "effective px", "expression", "probability", "detection"] in estimated
+    assert ["0", "25", "10", "happiness", "76%", "0.90"] in estimated
+    plain = columns_of(write(tmp_path / "b.txt", [photo("a.jpg")], "table"))
+    assert ["#", "height px", "expression", "probability", "detection"] in plain
+    assert ["0", "25", "happiness", "76%", "0.90"] in plain
+
+
+def test_the_table_of_crops_shows_effective_heights_beside_failures(tmp_path: Path) -> None:
+    crop = CropResult("c.png", Expression(30.0, "happiness", 0.76, PROBABILITIES, True, 9.6))
+    lines = columns_of(write(tmp_path / "out.txt", [crop, *CROPS], "table"))
+    assert ["file", "height px", "effective px", "expression", "probability"] in lines
+    assert ["c.png", "30", "10", "happiness", "76%"] in lines
+    assert ["a.png", "9", "happiness", "76%"] in lines
+    assert ["b.png", "b.png: empty"] in lines
+    assert "effective px" not in write(tmp_path / "out.txt", CROPS, "table")
+
+
+@pytest.mark.parametrize(("effective_px", "cell"), [(9.5, "9.5"), (None, "")])
+def test_csv_has_effective_heights(tmp_path: Path, effective_px: float | None, cell: str) -> None:
+    (row,) = csv.DictReader(
+        io.StringIO(write(tmp_path / "out.csv", [photo("a.jpg", effective_px=effective_px)], "csv"))
+    )
+    assert row["effective_px"] == cell
 
 
 def test_the_format_follows_the_suffix_unless_it_is_named() -> None:

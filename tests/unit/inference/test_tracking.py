@@ -84,6 +84,21 @@ def test_large_certain_frames_outvote_small_doubtful_ones() -> None:
     assert pool.size_px > 20
 
 
+def test_a_frame_counts_by_its_effective_height() -> None:
+    row = certain(0, 0.9)
+    # 16 of 32 px is a quarter of the area: (16 x 1/4 + 32 x 1) / (1/4 + 1) = 28.8.
+    pool = Pool.empty().add(row, 60, 0.0, effective_px=16).add(row, 60, 0.0, effective_px=32)
+    assert pool.size_px == pytest.approx(60)
+    assert pool.effective_px == pytest.approx(28.8)
+    assert Pool.from_dict(pool.to_dict()).effective_px == pool.effective_px
+
+
+def test_a_frame_without_an_effective_height_counts_by_its_height() -> None:
+    row = certain(0, 0.9)
+    pool = Pool.empty().add(row, 16, 0.0).add(row, 32, 0.0)
+    assert pool.effective_px == pool.size_px == pytest.approx(28.8)
+
+
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=8))
 @settings(deadline=None)
 def test_a_pool_is_a_distribution_whatever_the_order(seeds: list[int]) -> None:

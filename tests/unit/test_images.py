@@ -1,9 +1,24 @@
+import io
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from fsrfer.errors import InputError
-from fsrfer.images import as_rgb, crop_faces, load_rgb, resize, shrink_and_restore, shrink_resized, to_grey
+from fsrfer.images import (
+    CAMERA_TEST,
+    CameraCondition,
+    as_rgb,
+    camera_picture,
+    crop_faces,
+    jpeg_coded,
+    load_rgb,
+    resize,
+    shrink_and_restore,
+    shrink_resized,
+    to_grey,
+)
 
 RAMP = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80).astype(np.uint8)
 
@@ -98,3 +113,38 @@ def test_colour_crops_keep_their_channels_and_grey_is_luma():
     assert crop_faces(rgb, [(0, 0, 9, 9)], 12, 0.1).shape == (1, 12, 12, 3)
     assert to_grey(np.full((1, 1, 3), (255, 0, 0), np.uint8))[0, 0] == 76  # 0.299 * 255
     assert to_grey(RAMP) is RAMP
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 17), (48, 48), (40, 30, 3)])
+def test_jpeg_is_what_a_reader_of_the_file_would_see(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=60)
+    np.testing.assert_array_equal(jpeg_coded(image, 60), np.asarray(Image.open(file)))
+
+
+@pytest.mark.parametrize("shape", [(40, 32), (40, 32, 3)])
+def test_a_perfect_camera_only_shrinks(shape):
+    image = np.full(shape, 90, np.uint8)
+    image[20:] = 140
+    taken = camera_picture(image, 2, CameraCondition(blur=0, noise=0, jpeg_quality=95))
+    assert taken.shape == shape
+    assert np.abs(taken.astype(int) - shrink_and_restore(image, 2)).max() <= 4
+
+
+def test_a_poor_camera_depends_on_its_seed_and_has_its_noise():
+    image = np.full((64, 64), 128, np.uint8)
+    np.testing.assert_array_equal(camera_picture(image, 4, seed=1), camera_picture(image, 4, seed=1))
+    assert (camera_picture(image, 4, seed=1) != camera_picture(image, 4, seed=2)).any()
+    # Quantisation at quality 95 adds a little.
+    assert camera_picture(image, 1, CameraCondition(0, 6.0, 95)).std() == pytest.approx(6, rel=0.1)
+
+
+def test_a_poor_cameras_blur_grows_with_the_factor():
+    image = np.zeros((64, 64), np.uint8)
+    image[:, 32:] = 200
+    for factor in (1, 2, 4):
+        edge = camera_picture(image, factor, CameraCondition(CAMERA_TEST.blur * 4, 0, 95))[32].astype(float)
+        # The slope of a step under a Gaussian of deviation s is height / (s sqrt(2 pi)).
+        slope = np.diff(edge).max()
+        assert slope == pytest.approx(200 / (2 * factor * math.sqrt(2 * math.pi)), rel=0.15)

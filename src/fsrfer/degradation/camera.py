@@ -24,8 +24,8 @@ KERNELS = (BICUBIC, BILINEAR, BOX)
 
 BEST_JPEG, NO_JPEG = 95, 100
 
-_JPEG_UNIT = 16
-"""Side in pixels of JPEG's coding units where colour has half the resolution."""
+_JPEG_UNIT = {1: 8, 3: 16}
+"""Side in pixels of JPEG's coding units by the number of channels; colour has half the resolution."""
 
 _FACTOR_OF_SIGMA = math.pi / math.sqrt(2 * math.log(2))
 _FACTOR_OF_MOTION = 1 / (2 * 0.60335)
@@ -111,7 +111,8 @@ def effective_sizes(small: Tensor, draws: CameraDraws) -> Tensor:
     Filters are compared by the frequency that they halve (-6 dB). Antialiased bicubic shrinking by f halves 1/(2f) cycles
     a pixel, a Gaussian of standard deviation s halves 0.1874/s, motion of length l halves 0.603/l along its direction; so
     blurs count as shrinking by 2.67 s and by 0.83 l. Factors add as squares, as the widths of successive blurs do; of the
-    two axes the geometric mean is taken. Noise, JPEG and the kernel of shrinking are left out.
+    two axes the geometric mean is taken. Noise, JPEG and the kernel of shrinking are left out. So is enlarging, which
+    blurs a plainly shrunk picture once more: of enlarged pictures, those a fifth to a third larger look the most alike.
 
     Args:
         small: long, N, the side of each small picture in pixels.
@@ -172,7 +173,9 @@ class CameraDegrader:
 
 
 def blurred(faces: Tensor, sigma: Tensor, length: Tensor, angle: Tensor) -> Tensor:
-    """Gaussian and motion blur, each face its own, by their transfer functions; edge pixels are repeated outside.
+    """Gaussian and motion blur, each face its own, by their transfer functions.
+
+    Edge pixels are repeated for a quarter of the side; beyond, where only the widest blurs reach, the picture recurs.
 
     Args:
         faces: double, N x C x S x S.
@@ -180,7 +183,7 @@ def blurred(faces: Tensor, sigma: Tensor, length: Tensor, angle: Tensor) -> Tens
         length: N, of the motion in pixels.
         angle: N, its direction in radians; 0 is along the rows.
     """
-    size, margin = faces.shape[-1], faces.shape[-1] // 2
+    size, margin = faces.shape[-1], faces.shape[-1] // 4
     padded = F.pad(faces, (margin,) * 4, mode="replicate")
     side = padded.shape[-1]
     down = torch.fft.fftfreq(side, dtype=torch.float64)[:, None]
@@ -207,14 +210,15 @@ def _taken(light: NDArray[np.float64], draws: CameraDraws, row: int) -> UInt8Ima
     deviation = float(draws.noise[row]) * np.sqrt(1 - shot + shot * light / 255)
     noisy = light + deviation * chances.standard_normal(light.shape)
     pixels = np.clip(np.floor(noisy + 0.5), 0, 255).astype(np.uint8)
-    quality, place = int(draws.quality[row]), chances.integers(_JPEG_UNIT, size=2)
+    quality, place = int(draws.quality[row]), chances.integers(_JPEG_UNIT[len(light)], size=2)
     return pixels if quality >= NO_JPEG else _after_jpeg(pixels, quality, place)
 
 
 def _after_jpeg(pixels: UInt8Image, quality: int, place: NDArray[np.int64]) -> UInt8Image:
     """JPEG, with the picture (C x s x s) at a place in the grid of blocks, for a face is never at the frame's corner."""
     (top, left), side = place, pixels.shape[-1]
-    framed = np.pad(pixels, ((0, 0), (top, 0), (left, 0)), mode="edge")
+    rows, columns = (np.maximum(np.arange(-before, side), 0) for before in (top, left))  # edge pixels repeated
+    framed = pixels[:, rows[:, None], columns]
     coded = jpeg_coded(framed[0] if len(framed) == 1 else framed.transpose(1, 2, 0), quality)
     planes = coded[None] if coded.ndim == 2 else coded.transpose(2, 0, 1)
     return planes[:, top : top + side, left : left + side]

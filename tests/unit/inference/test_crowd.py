@@ -57,6 +57,12 @@ def test_every_sighting_has_the_effective_height_of_its_frame(estimating: Path) 
     assert [sighting.alone.effective_px for sighting in sightings] == pytest.approx([8, 16])
 
 
+def test_frames_weigh_by_effective_heights_in_the_answer_of_a_track(estimating: Path) -> None:
+    (moment,) = moments_of(estimating, 40)
+    (pool,) = moment.memory.pools.values()
+    assert (pool.size_px, pool.effective_px) == pytest.approx((60, 8))
+
+
 def test_the_table_of_faces_has_effective_heights(estimating: Path, toy: Path) -> None:
     for model, height in ((estimating, 16.0), (toy, None)):
         (moment,) = moments_of(model, 80)

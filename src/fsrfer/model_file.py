@@ -35,7 +35,8 @@ class ModelInfo:
         size: side of the input in pixels.
         colour: ``"grey"`` (one channel, ITU-R 601 luma) or ``"rgb"``.
         margin: added around a detector's box on each side, relative to its longer side.
-        temperature: the logits are divided by it before the softmax.
+        temperature: the logits are divided by it before the softmax; 1 where the graph has done so.
+        temperatures: what the graph divides the logits by, at some effective heights in pixels; for reading only.
         certain_from: the smallest probability called certain.
         flip: whether the probabilities of a face and its mirror image are averaged.
         gflop: cost of one face in 10^9 floating-point operations (two a multiply-add), without the mirror image.
@@ -54,6 +55,7 @@ class ModelInfo:
     colour: Literal["grey", "rgb"]
     margin: float
     temperature: float = 1.0
+    temperatures: Mapping[str, float] = field(default_factory=dict)
     certain_from: float = 0.5
     flip: bool = False
     gflop: float = 0.0

@@ -24,6 +24,22 @@ class Case:
     output_shapes: tuple[tuple[int, ...], ...]
 
 
+def tiny_compact(**settings) -> CompactNet:
+    return CompactNet(size=24, stem=4, widths=(8, 12), blocks=(1, 1), dropout=0.0, **settings)
+
+
+class LogitsAndSize(nn.Module):
+    """Both answers of a compact network, for each has parameters of its own."""
+
+    def __init__(self, network: CompactNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.network.analyse(faces)
+        return output.logits, output.log2_px
+
+
 CASES = {
     "extractor": Case(lambda: CovPoolExtractor(widths=(4, 4, 8, 8, 16, 16), bimap_dim=8), (3, 50, 50), ((1, 8, 8),)),
     "head": Case(lambda: CovPoolHead(64, widths=(32, 16)), (1, 8, 8), ((7,), (7,), (16,))),
@@ -31,7 +47,11 @@ CASES = {
     "generator of maps": Case(
         lambda: FeatureGenerator(6, channels=8, growth=4, blocks=1, kernel=3), (6, 5, 7), ((6, 5, 7),)
     ),
-    "compact": Case(lambda: CompactNet(stem=4, widths=(8, 12), blocks=(1, 1), dropout=0.0), (1, 24, 24), ((7,),)),
+    "compact": Case(lambda: tiny_compact(sized=False), (1, 24, 24), ((7,),)),
+    "compact, factored": Case(lambda: tiny_compact(sized=False, rank_share=0.5), (1, 24, 24), ((7,),)),
+    "compact with generator": Case(
+        lambda: LogitsAndSize(tiny_compact(uplift_hidden=4, uplift_blocks=2)), (1, 24, 24), ((7,), ())
+    ),
     "covpool model": Case(
         lambda: CovPoolModel(CovPoolExtractor(1, (4, 4, 8, 8, 16, 16), 8), CovPoolHead(64, (32, 16))),
         (1, 48, 48),

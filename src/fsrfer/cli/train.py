@@ -4,12 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsrfer.errors import FsrferError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lightning_fabric import Fabric
 
     from fsrfer.recipes.classifier import ClassifierRecipe
+    from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
 
 
@@ -29,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change a recipe's key"
     )
+    parser.add_argument(
+        "--init",
+        metavar="MODEL",
+        help="bundled model or .onnx file to start from, instead of training the recipe's parent",
+    )
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
     parser.add_argument(
@@ -39,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train by any recipe; returns the exit code."""
     from fsrfer.data.readers import parse_sources
-    from fsrfer.recipes.classifier import ClassifierRecipe
+    from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.run import open_run
@@ -51,19 +59,41 @@ def run(options: argparse.Namespace) -> int:
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
         open_run(options.output, recipe, options.resume)
-    if isinstance(recipe, ClassifierRecipe):
-        return _classifier(fabric, recipe, sources, options.output)
+    if not isinstance(recipe, FsrRecipe):
+        return _compact(fabric, recipe, sources, options.output, _initial(options.init, recipe))
+    if options.init:
+        raise FsrferError(f"--init: recipe {recipe.name} has no parent that a model could stand for")
     return _feature_super_resolution(fabric, recipe, sources, options.output)
 
 
-def _classifier(fabric: "Fabric", recipe: "ClassifierRecipe", sources: "Mapping[str, Path]", folder: Path) -> int:
-    """Train, calibrate, measure and export a classifier."""
+def _initial(name: str | None, recipe: "ClassifierRecipe | CompactRecipe") -> "tuple[str, bytes] | None":
+    """An exported model to stand for the recipe's parent, its seal checked."""
+    if name is None:
+        return None
+    from fsrfer.inference.recognition import read_model
+    from fsrfer.model_file import verify_seal
+
+    if not getattr(recipe, "parent", ""):
+        raise FsrferError(f"--init {name}: recipe {recipe.name} has no parent that a model could stand for")
+    data, where = read_model(name)
+    verify_seal(data, where)
+    return where, data
+
+
+def _compact(
+    fabric: "Fabric",
+    recipe: "ClassifierRecipe | CompactRecipe",
+    sources: "Mapping[str, Path]",
+    folder: Path,
+    init: "tuple[str, bytes] | None",
+) -> int:
+    """Train, calibrate, measure and export a compact network."""
     from rich.progress import track
 
     from fsrfer.export.release import release
-    from fsrfer.training.run import describe, train_classifier
+    from fsrfer.training.run import describe, train_compact
 
-    trained = train_classifier(fabric, recipe, sources, folder)
+    trained = train_compact(fabric, recipe, sources, folder, init)
     if fabric.is_global_zero:
         target, valid = folder / "model.onnx", trained.data.validation
         kept = trained.data.valid

@@ -27,8 +27,8 @@ BEST_JPEG, NO_JPEG = 95, 100
 _JPEG_UNIT = {1: 8, 3: 16}
 """Side in pixels of JPEG's coding units by the number of channels; colour has half the resolution."""
 
-_FACTOR_OF_SIGMA = math.pi / math.sqrt(2 * math.log(2))
-_FACTOR_OF_MOTION = 1 / (2 * 0.60335)
+_FACTOR_OF_SIGMA = math.pi / math.sqrt(2 * math.log(2)) / math.sqrt(2)
+_FACTOR_OF_MOTION = 1 / (2 * 0.60335) / math.sqrt(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,9 @@ def effective_sizes(small: Tensor, draws: CameraDraws) -> Tensor:
     """The height of the plainly shrunk picture that keeps as much detail.
 
     Filters are compared by the frequency that they halve (-6 dB). Antialiased bicubic shrinking by f halves 1/(2f) cycles
-    a pixel, a Gaussian of standard deviation s halves 0.1874/s, motion of length l halves 0.603/l along its direction; so
-    blurs count as shrinking by 2.67 s and by 0.83 l. Factors add as squares, as the widths of successive blurs do; of the
+    a pixel, a Gaussian of standard deviation s halves 0.1874/s, motion of length l halves 0.603/l along its direction. A
+    plainly shrunk picture is blurred once more as it is enlarged, by about as much, so a blur counts as shrinking by
+    1/sqrt(2) of that: by 1.89 s and by 0.59 l. Factors add as squares, as the widths of successive blurs do; of the
     two axes the geometric mean is taken. Noise, JPEG and the kernel of shrinking are left out. So is enlarging, which
     blurs a plainly shrunk picture once more: of enlarged pictures, those a fifth to a third larger look the most alike.
 

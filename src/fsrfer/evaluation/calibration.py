@@ -1,34 +1,118 @@
-"""What a probability is worth: temperature scaling, and the threshold from which an answer is called certain."""
+"""What a probability is worth: temperature by effective size, and the threshold from which an answer is called certain."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-LogitViews = NDArray[np.floating]
-"""Logits of several views of each face (such as the face and its mirror image): views x N x classes."""
+from fsrfer.evaluation.metrics import wilson_interval
+
+Floats = NDArray[np.float64]
+
+DEGREE = 2
+"""Of the polynomial that the logarithm of the temperature is in the octaves below full size."""
+
+LOG_LIMIT = float(np.log(4.0))
+"""No temperature is above 4 or below 1/4: a polynomial could leave all bounds beyond the sizes that it was fitted on."""
+
+Z_ONE_SIDED_95 = 1.645
 
 
-def view_probabilities(logits: LogitViews, temperature: float) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Raw answers to several views of each of N faces (such as the face and its mirror image).
+
+    Attributes:
+        logits: views x N x classes, not yet divided by a temperature.
+        octaves: views x N; base-2 logarithm of effective height over the network's input side, 0 or below.
+    """
+
+    logits: NDArray[np.floating]
+    octaves: NDArray[np.floating]
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> "Views":
+        return Views(self.logits[:, rows], self.octaves[:, rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Views"]) -> "Views":
+        """All faces of several."""
+        return cls(
+            np.concatenate([part.logits for part in parts], axis=1),
+            np.concatenate([part.octaves for part in parts], axis=1),
+        )
+
+
+def temperatures(octaves: NDArray[np.floating], coefficients: Sequence[float]) -> Floats:
+    """``exp(c0 + c1 u + c2 u^2 + ...)`` at each number of octaves u, within 1/4..4; as `fsrfer.networks.calibrated` has it.
+
+    Example:
+        >>> temperatures(np.array([0.0, -1.0]), (0.0, np.log(2.0))).tolist()
+        [1.0, 0.5]
+    """
+    exponents = np.polynomial.polynomial.polyval(octaves.astype(np.float64), np.asarray(coefficients))
+    return np.asarray(np.exp(exponents.clip(-LOG_LIMIT, LOG_LIMIT)), np.float64)
+
+
+def view_probabilities(views: Views, coefficients: Sequence[float]) -> Floats:
     """Mean over the views of ``softmax(logits / temperature)``; float64, N x classes."""
-    scaled = logits.astype(np.float64) / temperature
+    scaled = views.logits.astype(np.float64) / temperatures(views.octaves, coefficients)[..., None]
     powers = np.exp(scaled - scaled.max(-1, keepdims=True))
-    mean: NDArray[np.float64] = (powers / powers.sum(-1, keepdims=True)).mean(0)
+    mean: Floats = (powers / powers.sum(-1, keepdims=True)).mean(0)
     return mean
 
 
-def fit_temperature(logits: LogitViews, labels: NDArray[np.int64]) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al., ICML 2017), to three digits, within 0.25..4."""
-    candidates = np.round(np.geomspace(0.25, 4.0, 161), 3)
+def fit_temperature(views: Views, labels: NDArray[np.int64], degree: int = DEGREE) -> tuple[float, ...]:
+    """Coefficients of the temperature with the least negative log-likelihood (after Guo et al., ICML 2017).
+
+    Args:
+        views: of faces of all sizes.
+        labels: int64, N.
+        degree: 0 for one temperature at every size.
+
+    Returns:
+        ``degree + 1`` coefficients; a slope that the sizes do not tell (all alike) is 0.
+    """
+    from scipy.optimize import minimize
+
     rows = np.arange(len(labels))
-    losses = [-np.log(view_probabilities(logits, t)[rows, labels].clip(1e-12)).mean() for t in candidates]
-    return float(candidates[int(np.argmin(losses))])
+
+    def loss(coefficients: Floats) -> float:
+        return float(-np.log(view_probabilities(views, tuple(coefficients))[rows, labels].clip(1e-12)).mean())
+
+    found = minimize(loss, np.zeros(degree + 1), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+    return tuple(round(float(value), 4) for value in found.x)
+
+
+def crossfitted(views: Mapping[float, Views], labels: NDArray[np.int64], degree: int = DEGREE) -> dict[float, Floats]:
+    """Probabilities of each face calibrated on the other half of the faces: what calibration is worth on new ones.
+
+    Args:
+        views: of the same N faces at each factor.
+        labels: int64, N.
+        degree: as in `fit_temperature`.
+
+    Returns:
+        N x classes for each factor.
+    """
+    classes = next(iter(views.values())).logits.shape[-1]
+    probabilities = {factor: np.empty((len(labels), classes)) for factor in views}
+    odd = np.arange(len(labels)) % 2 == 1
+    for half in (odd, ~odd):
+        others = Views.joined([rows[~half] for rows in views.values()])
+        coefficients = fit_temperature(others, np.tile(labels[~half], len(views)), degree)
+        for factor, rows in views.items():
+            probabilities[factor][half] = view_probabilities(rows[half], coefficients)
+    return probabilities
 
 
 def certain_threshold(
     probabilities: Mapping[float, NDArray[np.floating]], labels: NDArray[np.int64], precision: float = 0.85
 ) -> float:
     """The smallest probability from which answers are right at least ``precision`` of the time at every factor.
+
+    So sure must one be of it that the lower end of Wilson's one-sided 95% interval reaches the precision: a threshold that
+    only just holds on these faces would not hold on others.
 
     Args:
         probabilities: N x classes for each factor.
@@ -39,10 +123,16 @@ def certain_threshold(
         a multiple of 0.01 below 1, or 1.0 (nothing is ever certain) where none reaches it.
     """
     for threshold in np.arange(0.30, 1.0, 0.01).round(2):
-        reached = (selective_accuracy(rows, labels, float(threshold)) for rows in probabilities.values())
-        if all(accuracy is None or accuracy >= precision for accuracy, _ in reached):
+        if all(_surely(rows, labels, float(threshold), precision) for rows in probabilities.values()):
             return float(threshold)
     return 1.0
+
+
+def _surely(rows: NDArray[np.floating], labels: NDArray[np.int64], threshold: float, precision: float) -> bool:
+    """Whether answers at or above a threshold are right often enough; true where there are none."""
+    certain = rows.max(1) >= threshold
+    right = int((rows.argmax(1) == labels)[certain].sum())
+    return not certain.any() or wilson_interval(right, int(certain.sum()), Z_ONE_SIDED_95)[0] >= precision
 
 
 def selective_accuracy(

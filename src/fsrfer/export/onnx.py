@@ -21,17 +21,19 @@ def to_onnx(network: nn.Module, channels: int, size: int) -> onnx.ModelProto:
     """A network as an ONNX graph that takes any number of faces.
 
     Args:
-        network: faces (float32, N x channels x size x size, 0..255) to logits (N x classes).
+        network: faces (float32, N x channels x size x size, 0..255) to logits (N x classes) and effective heights (N), or
+            to logits alone.
         channels: 1 or 3.
         size: side in pixels.
     """
     example = torch.zeros(2, channels, size, size)
+    outputs = network.eval()(example)
     with _quiet():
         program = torch.onnx.export(
-            network.eval(),
+            network,
             (example,),
             input_names=["faces"],
-            output_names=["logits"],
+            output_names=["logits"] if isinstance(outputs, torch.Tensor) else ["logits", "effective_px"],
             dynamic_shapes=({0: torch.export.Dim("count", min=1)},),
             opset_version=OPSET,
             dynamo=True,

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from fsrfer.errors import ModelError
 from fsrfer.evaluation.calibration import (
+    DEGREE,
+    Views,
     certain_threshold,
+    crossfitted,
     fit_temperature,
     selective_accuracy,
+    temperatures,
     view_probabilities,
 )
 from fsrfer.evaluation.metrics import score
@@ -22,6 +25,8 @@ from fsrfer.export.onnx import to_onnx, write_model
 from fsrfer.images import shrink_resized
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.model_file import ModelInfo
+from fsrfer.networks.calibrated import Calibrated
+from fsrfer.networks.compact import CompactNet
 from fsrfer.quantification import soft_confusion
 from fsrfer.types import UInt8Image
 
@@ -32,7 +37,7 @@ Track = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 def release(
-    network: nn.Module,
+    network: CompactNet,
     info: ModelInfo,
     faces: UInt8Image,
     labels: NDArray[np.int64],
@@ -43,9 +48,12 @@ def release(
 ) -> ModelInfo:
     """Calibrate on validation faces, measure, and write the sealed model file.
 
+    What the file says of calibration and certainty was measured on faces that were not used to fit them: each half of
+    the validation faces by what was fitted on the other. What is shipped is fitted on all of them.
+
     Args:
         network: trained, on the CPU.
-        info: the description; temperature, threshold and accuracy are filled in here.
+        info: the description; temperatures, threshold and accuracy are filled in here.
         faces: validation faces at the network's size, uint8, N x S x S (x 3).
         labels: int64, N.
         heights: int64, N: of the faces in pixels, before they were brought to the network's size.
@@ -59,39 +67,47 @@ def release(
     Raises:
         ModelError: ONNX Runtime's probabilities differ from the network's by more than 1e-4.
     """
-    logits = {factor: logit_views(network, _shrunk(faces, heights, factor), info.flip) for factor in track(FACTORS)}
-    every, repeated = np.concatenate(list(logits.values()), axis=1), np.tile(labels, len(FACTORS))
-    temperature = fit_temperature(every, repeated)
-    probabilities: dict[float, NDArray[np.floating]] = {
-        f: view_probabilities(z, temperature) for f, z in logits.items()
+    views: dict[float, Views] = {
+        factor: answers(network, _shrunk(faces, heights, factor), info.flip) for factor in track(FACTORS)
     }
-    threshold = certain_threshold(probabilities, labels)
+    degree = 0 if network.effective_size is None else DEGREE
+    coefficients = fit_temperature(Views.joined(list(views.values())), np.tile(labels, len(views)), degree)
+    unseen = crossfitted(views, labels, degree)
+    threshold = certain_threshold(unseen, labels)
     complete = replace(
         info,
-        temperature=temperature,
+        temperatures={f"{info.size / f:g}": _temperature(f, coefficients) for f in FACTORS},
         certain_from=threshold,
         confusion={
-            f"{np.median(heights) / factor:g}": _rounded(soft_confusion(p, labels))
-            for factor, p in probabilities.items()
+            f"{np.median(heights) / factor:g}": _rounded(soft_confusion(view_probabilities(rows, coefficients), labels))
+            for factor, rows in views.items()
         },
-        accuracy={split: {f"x{factor}": _figures(p, labels, threshold) for factor, p in probabilities.items()}},
+        accuracy={split: {f"x{factor:g}": _figures(p, labels, threshold) for factor, p in unseen.items()}},
     )
-    write_model(to_onnx(network, 1 if info.colour == "grey" else 3, info.size), complete, target)
-    check_parity(target, faces[:256], probabilities[1][:256])
+    calibrated = Calibrated(network, coefficients)
+    write_model(to_onnx(calibrated, 1 if info.colour == "grey" else 3, info.size), complete, target)
+    check_parity(target, faces[:256], view_probabilities(views[1], coefficients)[:256])
     return complete
 
 
 @torch.no_grad()
-def logit_views(network: nn.Module, faces: UInt8Image, flip: bool, batch: int = 256) -> NDArray[np.float32]:
-    """Logits of each face, and of its mirror image where asked for: views x N x classes."""
+def answers(network: CompactNet, faces: UInt8Image, flip: bool, batch: int = 256) -> Views:
+    """Raw answers to each face, and to its mirror image where asked for."""
     network.eval()
     maps = torch.from_numpy(faces)
     maps = maps[:, None] if maps.ndim == 3 else maps.permute(0, 3, 1, 2)
-    views = []
+    logits, log2_px = [], []
     for mirrored in (False, True)[: 1 + flip]:
         parts = (part.flip(-1) if mirrored else part for part in torch.split(maps, batch))
-        views.append(torch.cat([network(part.float()) for part in parts]).numpy())
-    return np.stack(views)
+        outputs = [network.analyse(part.float()) for part in parts]
+        logits.append(torch.cat([output.logits for output in outputs]).numpy())
+        log2_px.append(torch.cat([output.log2_px for output in outputs]).numpy())
+    full = np.log2(network.size)
+    return Views(np.stack(logits), np.stack(log2_px).clip(0, full) - full)
+
+
+def _temperature(factor: float, coefficients: Sequence[float]) -> float:
+    return round(float(temperatures(-np.log2([factor]), coefficients)[0]), 3)
 
 
 def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) -> None:

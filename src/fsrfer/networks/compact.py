@@ -1,15 +1,46 @@
-"""The compact classifier: a small residual network for faces of any size, brought to one input size.
+"""The compact network: a small residual extractor, a generator on its last map, and a linear head.
 
-Residual blocks as in He et al., "Identity Mappings in Deep Residual Networks" (ECCV 2016).
+Faces of any size are brought to one input size. Residual blocks as in He et al., "Identity Mappings in Deep Residual
+Networks" (ECCV 2016); convolutions in two factors as in Jaderberg et al. (BMVC 2014, arXiv:1405.3866).
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsrfer.networks.effective_size import SpectralSize
 from fsrfer.networks.norm import BatchNorm2d
 from fsrfer.networks.standardize import Standardize
+from fsrfer.networks.uplift import FeatureUplift
+
+
+class FactoredConv(nn.Module):
+    """A 3x3 convolution as a 3x1 and a 1x3 with few channels between them: a third of the cost or less.
+
+    Shape:
+        N x in_channels x H x W to N x out_channels x H/stride x W/stride.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, rank: int, stride: int) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(in_channels, rank, (3, 1), stride=(stride, 1), padding=(1, 0), bias=False)
+        self.across = nn.Conv2d(rank, out_channels, (1, 3), stride=(1, stride), padding=(0, 1), bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply both factors."""
+        y: Tensor = self.across(self.down(x))
+        return y
+
+
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1, rank_share: float = 0.0) -> nn.Module:
+    """A 3x3 convolution without bias, whole, or in two factors of rank ``rank_share * out_channels`` (a multiple of 8)."""
+    if rank_share == 0:
+        return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+    return FactoredConv(in_channels, out_channels, max(8, 8 * round(rank_share * out_channels / 8)), stride)
 
 
 class ResidualBlock(nn.Module):
@@ -19,11 +50,11 @@ class ResidualBlock(nn.Module):
         - Input and output: N x channels x H x W.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, rank_share: float = 0.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv1 = conv3x3(channels, channels, rank_share=rank_share)
         self.norm1 = BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = conv3x3(channels, channels, rank_share=rank_share)
         self.norm2 = BatchNorm2d(channels)
         nn.init.zeros_(self.norm2.weight)  # each block starts as the identity, which steadies early training
 
@@ -33,32 +64,52 @@ class ResidualBlock(nn.Module):
         return F.relu(x + self.norm2(self.conv2(inner)))
 
 
-def _conv_norm_relu(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
-        BatchNorm2d(out_channels),
-        nn.ReLU(),
-    )
+def _conv_norm_relu(in_channels: int, out_channels: int, stride: int, rank_share: float = 0.0) -> nn.Sequential:
+    return nn.Sequential(conv3x3(in_channels, out_channels, stride, rank_share), BatchNorm2d(out_channels), nn.ReLU())
+
+
+@dataclass(frozen=True, slots=True)
+class CompactOutput:
+    """What the network makes of N faces.
+
+    Attributes:
+        features: N x C x H x W, the extractor's last map.
+        lifted: the same, after the generator (the features themselves where there is none).
+        embedding: N x C, ``lifted`` averaged over its places.
+        logits: N x num_classes.
+        log2_px: N, base-2 logarithm of the estimated effective height in pixels.
+    """
+
+    features: Tensor
+    lifted: Tensor
+    embedding: Tensor
+    logits: Tensor
+    log2_px: Tensor
 
 
 class CompactNet(nn.Module):
-    """A residual classifier; each stage halves the map and has its own width.
+    """Extractor E, generator G and head in one network; each stage of E halves the map and has its own width.
 
     Args:
         in_channels: 1 for grey faces, 3 for colour.
+        size: side S of the faces in pixels.
         stem: channels at full resolution.
         widths: channels of each stage.
         blocks: residual blocks in each stage.
         num_classes: number of logits.
         dropout: on the pooled features, in training only.
+        rank_share: 0 for whole convolutions, or the rank of factored ones as a share of their channels.
+        uplift_hidden: channels inside a block of G.
+        uplift_blocks: of G; 0 leaves G out.
+        conditioned: whether G is told the effective size.
+        sized: whether the effective size is estimated; else every face counts as fully sharp.
 
     Shape:
         - Input: N x in_channels x S x S, values 0..255.
-        - Output: logits, N x num_classes.
+        - Output: logits, N x num_classes; `analyse` gives the rest.
 
     Example:
-        >>> import torch
-        >>> net = CompactNet(widths=(8, 16), blocks=(1, 1), stem=4).eval()
+        >>> net = CompactNet(widths=(8, 16), blocks=(1, 1), stem=4, uplift_blocks=1).eval()
         >>> net(torch.zeros(2, 1, 48, 48)).shape
         torch.Size([2, 7])
     """
@@ -66,28 +117,61 @@ class CompactNet(nn.Module):
     def __init__(
         self,
         in_channels: int = 1,
+        size: int = 48,
         stem: int = 32,
         widths: Sequence[int] = (64, 128, 192),
         blocks: Sequence[int] = (1, 1, 1),
         num_classes: int = 7,
         dropout: float = 0.3,
+        rank_share: float = 0.0,
+        uplift_hidden: int = 64,
+        uplift_blocks: int = 0,
+        conditioned: bool = True,
+        sized: bool = True,
     ) -> None:
         super().__init__()
         self.standardize = Standardize()
+        self.size = size
+        self.effective_size = SpectralSize(size) if sized else None
         self.stem = _conv_norm_relu(in_channels, stem, stride=1)
         stages: list[nn.Module] = []
         channels = stem
         for width, depth in zip(widths, blocks, strict=True):
-            residual = (ResidualBlock(width) for _ in range(depth))
-            stages.append(nn.Sequential(_conv_norm_relu(channels, width, stride=2), *residual))
+            residual = (ResidualBlock(width, rank_share) for _ in range(depth))
+            stages.append(nn.Sequential(_conv_norm_relu(channels, width, 2, rank_share), *residual))
             channels = width
         self.stages = nn.Sequential(*stages)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, num_classes)
+        self.uplift = (
+            FeatureUplift(channels, uplift_hidden, uplift_blocks, conditioned=conditioned) if uplift_blocks else None
         )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(channels, num_classes)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Logits of a batch of faces."""
-        maps: Tensor = self.stages(self.stem(self.standardize(faces)))  # N x C x S/2^k x S/2^k
-        logits: Tensor = self.head(maps)
-        return logits
+        return self.analyse(faces).logits
+
+    def analyse(self, faces: Tensor) -> CompactOutput:
+        """Features before and after G, logits and effective sizes of a batch of faces."""
+        standardized = self.standardize(faces)
+        return self.lift(self.stages(self.stem(standardized)), self._log2_px(standardized))
+
+    def lift(self, features: Tensor, log2_px: Tensor) -> CompactOutput:
+        """Generator and head on features that are there already."""
+        # The size is a fact about the face: G must not bend the estimate to suit itself.
+        lifted: Tensor = features if self.uplift is None else self.uplift(features, log2_px.detach())
+        embedding = lifted.mean((2, 3))
+        logits: Tensor = self.head(self.dropout(embedding))
+        return CompactOutput(features, lifted, embedding, logits, log2_px)
+
+    @torch.no_grad()
+    def extract(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """The extractor's features and the sizes' logarithms, closed to gradients: what a fixed E gives."""
+        standardized = self.standardize(faces)
+        return self.stages(self.stem(standardized)), self._log2_px(standardized)
+
+    def _log2_px(self, standardized: Tensor) -> Tensor:
+        if self.effective_size is None:
+            return torch.full(standardized.shape[:1], math.log2(self.size), device=standardized.device)
+        log2_px: Tensor = self.effective_size(standardized)
+        return log2_px

@@ -12,9 +12,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fsrfer.errors import RecipeError
 from fsrfer.files import write_text
 from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.fsr import FsrRecipe
 
-Recipe = ClassifierRecipe | FsrRecipe
+Recipe = ClassifierRecipe | CompactRecipe | FsrRecipe
 
 _ANY: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
 

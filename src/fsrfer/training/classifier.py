@@ -15,7 +15,14 @@ from fsrfer.evaluation.metrics import score
 from fsrfer.losses.classification import classification_loss
 from fsrfer.recipes.sections import AugmentationSettings, DegradationSettings, LoopSettings, OptimizerSettings
 from fsrfer.training import augment
-from fsrfer.training.compute import descend, mean_over_processes, own_rows, restore_optimizer, to_channels_last
+from fsrfer.training.compute import (
+    decay_groups,
+    descend,
+    mean_over_processes,
+    own_rows,
+    restore_optimizer,
+    to_channels_last,
+)
 from fsrfer.training.ema import WeightAverage
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.randomness import batch_indices, generator, seed_everything
@@ -51,7 +58,7 @@ class ClassifierTrainer:
         self.fabric, self.plan, self.train, self.valid = fabric, plan, train, valid
         self.network = fabric.to_device(to_channels_last(network))
         self.optimizer = torch.optim.AdamW(
-            _decay_groups(network, plan.optimizer.weight_decay), lr=plan.optimizer.learning_rate, fused=True
+            decay_groups(network, plan.optimizer.weight_decay), lr=plan.optimizer.learning_rate, fused=True
         )
         self.average = WeightAverage(self.network, plan.optimizer.ema_decay)
         self.degrade = BatchDegrader(plan.size, fabric.device)
@@ -131,10 +138,3 @@ class ClassifierTrainer:
         rate = settings.learning_rate * warmup_cosine(step, settings.warmup_steps, self.plan.loop.max_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-
-
-def _decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels only; biases and norms go free."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    free = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -18,8 +18,8 @@ from fsrfer.networks.covpool import CovPoolModel
 from fsrfer.recipes.fsr import FsrRecipe
 from fsrfer.recipes.sections import DegradationSettings
 from fsrfer.training import fsr_run
+from fsrfer.training.compute import freeze
 from fsrfer.training.faces import TrainingData, as_maps
-from fsrfer.training.fsr import freeze
 
 ABLATIONS: dict[str, tuple[str, dict[str, float | bool]]] = {
     "fsr": ("FSR-FER", {}),

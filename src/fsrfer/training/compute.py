@@ -3,13 +3,15 @@
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def open_fabric(devices: int, nodes: int, precision: str) -> Fabric:
@@ -52,6 +54,20 @@ def descend(fabric: Fabric, loss: Tensor, network: nn.Module, optimizer: torch.o
     optimizer.step()
 
 
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels only; biases and norms go free, and what is closed to gradients is left out."""
+    open_ones = [p for p in network.parameters() if p.requires_grad]
+    decayed = [p for p in open_ones if p.ndim > 1]
+    free = [p for p in open_ones if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def freeze(network: Network) -> Network:
+    """The network in evaluation mode, its weights closed to gradients."""
+    network.eval().requires_grad_(False)
+    return network
+
+
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
     """Put a saved state back, each moment in its parameter's own memory layout, which fused kernels rely on."""
     optimizer.load_state_dict(dict(state))
@@ -68,7 +84,7 @@ def mean_over_processes(fabric: Fabric, value: Tensor) -> float:
     return float(mean)
 
 
-def to_channels_last(network: nn.Module) -> nn.Module:
+def to_channels_last(network: Network) -> Network:
     """The network with its kernels laid out channels last, which convolutions in bf16 run fastest on."""
     for parameter in network.parameters():
         if parameter.ndim == 4:

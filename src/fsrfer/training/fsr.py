@@ -37,11 +37,6 @@ class Features:
     shares: Tensor
 
 
-def freeze(network: nn.Module) -> nn.Module:
-    """The network in evaluation mode, its weights closed to gradients."""
-    return network.eval().requires_grad_(False)
-
-
 @torch.no_grad()
 def extract(fabric: Fabric, fixed: CovPoolModel, pairs: Pairs) -> Features:
     """Features of both members of each pair, by the fixed extractor."""

@@ -21,8 +21,9 @@ from fsrfer.recipes.schema import load_recipe
 from fsrfer.recipes.sections import DegradationSettings
 from fsrfer.training import loop, networks
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
+from fsrfer.training.compute import freeze
 from fsrfer.training.faces import Faces, TrainingData, as_maps
-from fsrfer.training.fsr import AdversarialTrainer, PretrainingTrainer, freeze
+from fsrfer.training.fsr import AdversarialTrainer, PretrainingTrainer
 from fsrfer.training.image_sr import ImageSrTrainer
 from fsrfer.training.pairs import PairSampler
 from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE

@@ -9,19 +9,29 @@ from fsrfer.networks.discriminator import FeatureDiscriminator
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.networks.sr import ImageSuperResolver
 from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.recipes.compact import CompactRecipe, UpliftSettings
 from fsrfer.recipes.fsr import FsrRecipe
 
 
-def compact_net(recipe: ClassifierRecipe) -> CompactNet:
-    """The compact classifier."""
+def compact_net(recipe: ClassifierRecipe | CompactRecipe) -> CompactNet:
+    """The compact network; a classifier's has neither generator nor effective size."""
     torch.manual_seed(recipe.seed)
+    uplift = (
+        recipe.uplift if isinstance(recipe, CompactRecipe) else UpliftSettings(hidden=1, blocks=0, conditioned=False)
+    )
     return CompactNet(
         in_channels=recipe.input.channels,
+        size=recipe.input.size,
         stem=recipe.network.stem,
         widths=recipe.network.widths,
         blocks=recipe.network.blocks,
         num_classes=len(EXPRESSIONS),
         dropout=recipe.network.dropout,
+        rank_share=recipe.network.rank_share,
+        uplift_hidden=uplift.hidden,
+        uplift_blocks=uplift.blocks,
+        conditioned=uplift.conditioned,
+        sized=isinstance(recipe, CompactRecipe),
     )
 
 

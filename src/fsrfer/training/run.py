@@ -8,25 +8,33 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fsrfer.errors import RecipeError, TrainingError
 from fsrfer.files import atomic_path
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
+from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.recipes.compact import CompactRecipe
+from fsrfer.recipes.fsr import FsrRecipe
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import loop
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
-from fsrfer.training.faces import TrainingData, load_training_data
+from fsrfer.training.compact import CompactTrainer
+from fsrfer.training.faces import TrainingData, as_maps, load_training_data
 from fsrfer.training.networks import compact_net
+from fsrfer.training.parents import CALIBRATION_FACES, inherit, load_exported
 from fsrfer.training.plots import plot_stages
 from fsrfer.version import __version__
 
 RECIPE_FILE, WEIGHTS_FILE = "recipe.toml", "model.safetensors"
+
+Init = tuple[str, bytes] | None
+"""Name and content of an exported model to start from, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,8 @@ class Trained:
         data: the faces it was trained on, and those to calibrate on.
     """
 
-    network: nn.Module
-    recipe: ClassifierRecipe
+    network: CompactNet
+    recipe: ClassifierRecipe | CompactRecipe
     data: TrainingData
 
 
@@ -64,27 +72,74 @@ def open_run(folder: Path, recipe: Recipe, resume: bool) -> None:
     save_recipe(recipe, kept)
 
 
-def train_classifier(fabric: Fabric, recipe: ClassifierRecipe, sources: Mapping[str, Path], folder: Path) -> Trained:
-    """Train by a recipe on the ``train`` split of every source, choosing on the recipe's validation set.
+def train_compact(
+    fabric: Fabric,
+    recipe: CompactRecipe | ClassifierRecipe,
+    sources: Mapping[str, Path],
+    folder: Path,
+    init: Init = None,
+) -> Trained:
+    """Train a compact network by a recipe on the ``train`` split of every source, choosing nothing by validation.
+
+    Args:
+        fabric: where to compute.
+        recipe: the experiment.
+        sources: data sets by name.
+        folder: of the run; a parent is trained in its sub-folder ``parent``.
+        init: name and content of an exported model to take for the recipe's parent, which is then not trained.
 
     Raises:
         RecipeError: the validation set is not among the sources, or the batch does not divide among the processes.
         DataError: a data set is not in its published layout.
         TrainingError: training diverged.
+        ModelError: the exported model was made by another recipe than the parent's.
     """
-    check_batches(fabric, [recipe.loop])
     data = load_training_data(recipe, sources)
-    network = compact_net(recipe)
-    plan = ClassifierPlan(
-        recipe.seed, recipe.input.size, recipe.degradation, recipe.augmentation, recipe.optimizer, recipe.loop
-    )
-    trainer = ClassifierTrainer(fabric, plan, network, data.train, data.valid)
-    loop.run(fabric, trainer, recipe.loop, folder, "classifier")
+    return Trained(train_network(fabric, recipe, data, folder, init).eval().cpu(), recipe, data)
+
+
+def train_network(
+    fabric: Fabric, recipe: CompactRecipe | ClassifierRecipe, data: TrainingData, folder: Path, init: Init = None
+) -> CompactNet:
+    """The network of a recipe, trained in a folder after its parent; one that is finished there is only loaded."""
+    check_batches(fabric, [recipe.loop])
+    network, weights = compact_net(recipe), folder / WEIGHTS_FILE
+    if weights.is_file():
+        network.load_state_dict(load_file(weights))
+        return network
+    trainer: ClassifierTrainer | CompactTrainer
+    if isinstance(recipe, ClassifierRecipe):
+        plan = ClassifierPlan(
+            recipe.seed, recipe.input.size, recipe.degradation, recipe.augmentation, recipe.optimizer, recipe.loop
+        )
+        trainer, stage = ClassifierTrainer(fabric, plan, network, data.train, data.valid), "classifier"
+    else:
+        parent = _parent(fabric, recipe, data, folder / "parent", init) if recipe.parent else None
+        if parent is not None:
+            inherit(network, parent)
+        trainer, stage = CompactTrainer(fabric, recipe, network, parent, data.train, data.valid), "compact"
+    loop.run(fabric, trainer, recipe.loop, folder, stage)
     network.load_state_dict(trainer.average.state_dict())
     if fabric.is_global_zero:
-        save_weights(network, folder / WEIGHTS_FILE)
+        save_weights(network, weights)
         plot_stages(folder)
-    return Trained(network.eval().cpu(), recipe, data)
+    fabric.barrier()
+    return network
+
+
+def _parent(fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: Path, init: Init) -> CompactNet:
+    """The network that a recipe starts from: exported before, or trained now."""
+    described = load_recipe(recipe.parent)
+    if isinstance(described, FsrRecipe):
+        raise RecipeError(f"recipe {recipe.name}: its parent {recipe.parent} is not a compact network")
+    if init is not None:
+        network, (name, model) = compact_net(described), init
+        faces = as_maps(data.train.pixels[:CALIBRATION_FACES]).float()
+        load_exported(network, model, faces, name)
+        return network
+    if fabric.is_global_zero:
+        open_run(folder, described, resume=True)
+    return train_network(fabric, described, data, folder)
 
 
 def describe(trained: Trained) -> ModelInfo:
@@ -122,7 +177,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
         save_file(state, partial, metadata={"fsrfer": __version__, "labels": ",".join(EXPRESSIONS)})
 
 
-def _provenance(recipe: ClassifierRecipe, data: TrainingData) -> dict[str, Any]:
+def _provenance(recipe: ClassifierRecipe | CompactRecipe, data: TrainingData) -> dict[str, Any]:
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,

@@ -224,13 +224,13 @@ def test_effective_sizes_by_hand():
         blur=torch.tensor([0.0, 0.75, 0.0, 0.75, 0.75]),
         motion=torch.tensor([0.0, 0.0, 2.0, 2.0, 2.0]),
     )
-    # 2.668 * 0.75 = 2.001: factor sqrt(1 + 4.004) = 2.237; 0.8287 * 2 = 1.657: sqrt(1 + 2.747) = 1.936 along one axis.
-    expected = [20, 20 / 2.237, 20 / math.sqrt(1.936), 20 / (5.004 * 7.751) ** 0.25, 20]
+    # 1.8867 * 0.75 = 1.415: factor sqrt(1 + 2.002) = 1.733; 0.586 * 2 = 1.172: sqrt(1 + 1.373) = 1.541 along one axis.
+    expected = [20, 20 / 1.733, 20 / math.sqrt(1.541), 20 / (3.002 * 4.375) ** 0.25, 20]
     np.testing.assert_allclose(effective_sizes(small, draws).numpy(), expected, rtol=1e-3)
 
 
-def test_the_factors_halve_the_same_frequency():
+def test_the_factors_halve_a_frequency_that_shrinking_and_enlarging_quarters():
     sigma, length = 2.0, 6.0
-    frequency_of_gaussian, frequency_of_motion = 1 / (2 * 2.668 * sigma), 1 / (2 * 0.8287 * length)
+    frequency_of_gaussian, frequency_of_motion = 1 / (2 * 1.8867 * 2**0.5 * sigma), 1 / (2 * 0.586 * 2**0.5 * length)
     assert math.exp(-2 * (math.pi * sigma * frequency_of_gaussian) ** 2) == pytest.approx(0.5, abs=1e-3)
     assert np.sinc(length * frequency_of_motion) == pytest.approx(0.5, abs=1e-3)

@@ -3,9 +3,12 @@ import pytest
 
 from fsrfer.evaluation.by_factor import probabilities_at
 from fsrfer.evaluation.calibration import (
+    Views,
     certain_threshold,
+    crossfitted,
     fit_temperature,
     selective_accuracy,
+    temperatures,
     view_probabilities,
 )
 from fsrfer.evaluation.metrics import calibration_error, score, wilson_interval
@@ -54,26 +57,55 @@ def test_score_refuses_nothing_and_mismatches():
 
 
 def test_temperature_is_recovered_from_overconfident_logits():
+    views, labels = drawn_answers(lambda octaves: np.full_like(octaves, 2.0))
+    assert np.exp(fit_temperature(views, labels, degree=0)[0]) == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_temperature_that_rises_as_faces_shrink_is_recovered():
+    views, labels = drawn_answers(lambda octaves: np.exp(0.1 - 0.3 * octaves))
+    octaves = np.array([0.0, -1.0, -2.0, -3.0])
+    found = temperatures(octaves, fit_temperature(views, labels))
+    np.testing.assert_allclose(found, np.exp(0.1 - 0.3 * octaves), rtol=0.1)
+
+
+def drawn_answers(temperature_at):
+    """Logits that are honest once divided by a temperature that depends on the octaves, and labels drawn from them."""
     rng = np.random.default_rng(0)
-    logits = rng.normal(0, 1.5, (20_000, 7))
-    honest = view_probabilities(logits[None], 1.0)
-    labels = np.array([rng.choice(7, p=row) for row in honest])
-    assert fit_temperature(2.0 * logits[None], labels) == pytest.approx(2.0, rel=0.05)
+    honest, octaves = rng.normal(0, 1.5, (20_000, 7)), rng.uniform(-3, 0, 20_000)
+    probabilities = view_probabilities(Views(honest[None], octaves[None]), (0.0,))
+    labels = (probabilities.cumsum(1) < rng.random((20_000, 1))).sum(1)
+    return Views((honest * temperature_at(octaves)[:, None])[None], octaves[None]), labels
 
 
-def test_views_are_averaged_as_probabilities():
-    views = np.array([[[0.0, np.log(3.0)]], [[0.0, 0.0]]])
-    np.testing.assert_allclose(view_probabilities(views, 1.0), [[(0.25 + 0.5) / 2, (0.75 + 0.5) / 2]])
+def test_views_are_averaged_as_probabilities_each_at_its_own_temperature():
+    logits = np.array([[[0.0, np.log(3.0)]], [[0.0, np.log(9.0)]]])
+    views = Views(logits, np.array([[0.0], [-1.0]]))  # temperatures 1 and 2: odds of 3 and 3
+    np.testing.assert_allclose(view_probabilities(views, (0.0, -np.log(2.0))), [[0.25, 0.75]])
 
 
-def test_the_threshold_is_the_smallest_that_holds_at_every_factor():
-    labels = np.zeros(4, np.int64)
-    sharp = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.45, 0.55]])  # right from 0.56 on
-    small = np.array([[0.9, 0.1], [0.3, 0.7], [0.35, 0.65], [0.45, 0.55]])  # right from 0.71 on
+def test_crossfitted_probabilities_know_nothing_of_a_faces_own_half():
+    # The even faces are always right, the odd ones right half of the time: each half is calibrated by the other's luck.
+    logits = np.tile([[0.4, 0.0]], (400, 1))  # 0.525 and 0.832 at the extreme temperatures, 4 and 1/4
+    labels = np.array([0, 0, 0, 1] * 100)
+    views = Views(logits[None], np.zeros((1, 400)))
+    crossed = crossfitted({1.0: views}, labels, degree=0)[1.0]
+    np.testing.assert_allclose(crossed[::2, 0], 0.525, atol=0.001)
+    np.testing.assert_allclose(crossed[1::2, 0], 0.832, atol=0.001)
+
+
+def test_the_threshold_is_the_smallest_that_surely_holds_at_every_factor():
+    labels = np.zeros(200, np.int64)
+    sharp = np.repeat([[0.9, 0.1], [0.45, 0.55]], 100, axis=0)  # always right from 0.56 on
+    small = np.repeat([[0.9, 0.1], [0.3, 0.7]], 100, axis=0)  # always right from 0.71 on
     assert certain_threshold({1: sharp}, labels) == pytest.approx(0.56)
     assert certain_threshold({1: sharp, 8: small}, labels) == pytest.approx(0.71)
-    assert selective_accuracy(small, labels, 0.71) == (1.0, 0.25)
+    assert selective_accuracy(small, labels, 0.71) == (1.0, 0.5)
     assert selective_accuracy(small, labels, 0.95) == (None, 0.0)
+
+
+def test_few_certain_answers_are_not_enough_to_be_sure_of_a_threshold():
+    probabilities = np.repeat([[0.9, 0.1], [0.45, 0.55]], 10, axis=0)
+    assert certain_threshold({1: probabilities}, np.zeros(20, np.int64)) == pytest.approx(0.91)  # 10 of 10 prove 79%
 
 
 def test_faces_are_shrunk_one_by_one_and_in_order():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -5,10 +7,11 @@ import torch
 
 from fsrfer.errors import ModelError
 from fsrfer.export.onnx import to_onnx, write_model
-from fsrfer.export.release import check_parity, release
+from fsrfer.export.release import answers, check_parity, release
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
+from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.compact import CompactNet
 from support.made_faces import pattern
 
@@ -19,7 +22,7 @@ INFO = ModelInfo("tiny", "1", EXPRESSIONS, 16, "grey", 0.0, flip=True)
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    net = CompactNet(stem=4, widths=(8,), blocks=(1,)).eval()
+    net = CompactNet(size=16, stem=4, widths=(8,), blocks=(1,), uplift_hidden=4, uplift_blocks=1).eval()
     with torch.no_grad():
         for parameter in net.parameters():  # a network at its start answers nearly alike for all faces
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -39,13 +42,31 @@ def test_a_released_model_says_what_was_measured_and_gives_the_networks_probabil
     model = ExpressionModel(tmp_path / "m.onnx")
     assert model.info == complete
     assert set(complete.accuracy["made valid"]) == {f"x{factor}" for factor in range(1, 9)}
-    maps = torch.from_numpy(pixels)[:, None].float()
+    found, views = model.answers(pixels), answers(network, pixels, flip=True)
+    assert set(complete.temperatures) == {f"{16 / factor:g}" for factor in range(1, 9)}
+    np.testing.assert_allclose(found.effective_px, (16 * 2.0**views.octaves).mean(0), rtol=1e-3)
+    # Where all sizes look alike, or nothing helps, the halves may end at other temperatures: answers hardly change.
+    right = float((found.probabilities.argmax(1) == labels).mean())
+    assert complete.accuracy["made valid"]["x1"]["accuracy"] == pytest.approx(right, abs=0.05)
+
+
+def test_the_exported_graph_divides_by_the_temperature_of_the_estimated_size(network, faces, tmp_path):
+    maps = torch.from_numpy(faces[0])[:, None].float()
+    coefficients = (0.2, -0.5, 0.1)
+    write_model(to_onnx(Calibrated(network, coefficients), 1, 16), replace(INFO, flip=False), tmp_path / "m.onnx")
     with torch.no_grad():
-        logits = torch.stack([network(maps), network(maps.flip(-1))]) / complete.temperature
-    expected = logits.softmax(-1).mean(0).numpy()
-    np.testing.assert_allclose(model.probabilities(pixels), expected, atol=1e-4)
-    right = float((expected.argmax(1) == labels).mean())
-    assert complete.accuracy["made valid"]["x1"]["accuracy"] == pytest.approx(right, abs=1e-4)
+        output = network.analyse(maps)
+    octaves = output.log2_px.clamp(0, 4) - 4
+    expected = output.logits / torch.exp(0.2 - 0.5 * octaves + 0.1 * octaves**2)[:, None]
+    found = ExpressionModel(tmp_path / "m.onnx").answers(faces[0])
+    np.testing.assert_allclose(found.probabilities, expected.softmax(1).numpy(), atol=1e-4)
+    np.testing.assert_allclose(found.effective_px, 2.0 ** (octaves + 4).numpy(), rtol=1e-4)
+
+
+def test_a_network_that_estimates_no_size_is_exported_with_logits_alone(faces, tmp_path):
+    network = CompactNet(size=16, stem=4, widths=(8,), blocks=(1,), sized=False).eval()
+    release(network, INFO, *faces, HEIGHTS, "made valid", tmp_path / "m.onnx")
+    assert ExpressionModel(tmp_path / "m.onnx").answers(faces[0]).effective_px is None
 
 
 def test_confusions_travel_with_the_model_one_a_height(network, faces, tmp_path):

@@ -1,0 +1,96 @@
+"""What a recipe for the compact network says: extractor, generator and head in one, trained on views of each face."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from fsrfer.recipes.sections import (
+    AugmentationSettings,
+    CompactSettings,
+    ExportSettings,
+    InputSettings,
+    LoopSettings,
+    OptimizerSettings,
+    Section,
+)
+
+
+class UpliftSettings(Section):
+    """`networks.uplift.FeatureUplift`; 0 blocks leave the generator out."""
+
+    hidden: int = Field(ge=1)
+    blocks: int = Field(ge=0)
+    conditioned: bool
+
+
+class ViewSettings(Section):
+    """Each face of a batch is seen sharp once, and shrunk ``shrunk`` times by factors drawn from 1..max_factor."""
+
+    shrunk: int = Field(ge=0)
+    max_factor: float = Field(ge=1)
+
+
+class CameraRecipe(Section):
+    """`degradation.camera`: which share of the shrunk views a camera spoils, and how much at most."""
+
+    share: float = Field(ge=0, le=1)
+    blur: float = Field(ge=0)
+    motion: float = Field(ge=0)
+    noise: float = Field(ge=0)
+    jpeg_quality: int = Field(ge=1, le=100)
+
+
+class CompactLosses(Section):
+    """Coefficients of the losses; 0 leaves one out.
+
+    ``classification`` is the cross-entropy of every view; the next four pull the shrunk views towards the teacher's sharp
+    one: by the lifted map, by its average, by the softened answers, and by a discriminator. ``reweight`` switches the
+    classification-aware weight on these four, ``size`` is the error of the effective size.
+    """
+
+    classification: float = Field(ge=0)
+    feature: float = Field(ge=0)
+    perceptual: float = Field(ge=0)
+    distillation: float = Field(ge=0)
+    temperature: float = Field(gt=0)
+    adversarial: float = Field(ge=0)
+    adversarial_loss: Literal["wgan-div", "wgan-gp", "vanilla", "ragan"]
+    adversarial_ramp: int = Field(ge=0)
+    reweight: bool
+    size: float = Field(ge=0)
+
+
+class CompactRecipe(Section):
+    """The compact network and its training.
+
+    ``parent`` names the recipe whose network this one starts from (none: from scratch). ``extractor`` says whether the
+    extractor and head are trained too, or stay as the parent left them (the paper's setting); ``teacher`` whether the
+    sharp targets come from the network itself or from its parent.
+    """
+
+    kind: Literal["compact"]
+    name: str
+    parent: str
+    seed: int = Field(ge=0)
+    validation: str
+    labels: Literal["votes", "majority"]
+    extractor: Literal["trained", "fixed"]
+    teacher: Literal["self", "parent"]
+    input: InputSettings
+    network: CompactSettings
+    uplift: UpliftSettings
+    views: ViewSettings
+    camera: CameraRecipe
+    augmentation: AugmentationSettings
+    losses: CompactLosses
+    optimizer: OptimizerSettings
+    loop: LoopSettings
+    export: ExportSettings
+
+    @model_validator(mode="after")
+    def _a_fixed_extractor_has_a_parent(self) -> Self:
+        if not self.parent and (self.extractor == "fixed" or self.teacher == "parent"):
+            raise ValueError("a fixed extractor, or a teacher, needs a parent")
+        if self.extractor == "fixed" and not self.uplift.blocks:
+            raise ValueError("with a fixed extractor there must be uplift.blocks to train")
+        return self

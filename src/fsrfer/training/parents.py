@@ -1,0 +1,116 @@
+"""Starting a network from another: as it is, deeper, in two factors, or from an exported model whose norms are folded."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from fsrfer.errors import ModelError
+from fsrfer.networks.compact import CompactNet, FactoredConv
+from fsrfer.networks.norm import BatchNorm2d
+
+CALIBRATION_FACES = 1024
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+@torch.no_grad()
+def inherit(network: CompactNet, parent: CompactNet) -> None:
+    """Copy what the parent has into the network.
+
+    A factored convolution takes the best approximation of its rank (Jaderberg et al., BMVC 2014); what the parent lacks keeps
+    its start, which is the identity for residual blocks and for the generator.
+
+    Raises:
+        ModelError: the parent's layers have other shapes.
+    """
+    state, inherited = network.state_dict(), parent.state_dict()
+    for name, module in network.named_modules():
+        if isinstance(module, FactoredConv) and f"{name}.weight" in inherited:
+            factor_into(module, inherited[f"{name}.weight"])
+    for name in state.keys() & inherited.keys():
+        if state[name].shape != inherited[name].shape:
+            raise ModelError(
+                f"the parent's {name} is {tuple(inherited[name].shape)}, not {tuple(state[name].shape)}: "
+                "it was made by another recipe"
+            )
+        state[name].copy_(inherited[name])
+
+
+def factor_into(module: FactoredConv, weight: Tensor) -> None:
+    """Split a kernel (out x in x 3 x 3) into the module's 3x1 and 1x3 kernels by singular values."""
+    outs, ins = weight.shape[:2]
+    rank = module.down.out_channels
+    matrix = weight.permute(1, 2, 0, 3).reshape(ins * 3, outs * 3)
+    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    share = values[:rank].sqrt()
+    down = (left[:, :rank] * share).T.reshape(rank, ins, 3, 1)
+    across = (share[:, None] * right[:rank]).reshape(rank, outs, 3).permute(1, 0, 2)[:, :, None]
+    module.down.weight.copy_(down)
+    module.across.weight.copy_(across)
+
+
+@torch.no_grad()
+def load_exported(network: CompactNet, model: bytes, faces: Tensor, name: str) -> None:
+    """Fill a network with the weights of its exported model.
+
+    Export folds each batch norm into the convolution before it. Here every norm is given the statistics of some faces, and
+    the scale and shift that undo them, so that the network computes what the model does and can be trained on.
+
+    Args:
+        network: of the architecture that was exported.
+        model: the ONNX file.
+        faces: float, N x C x S x S, values 0..255: typical ones.
+        name: of the model, for messages.
+
+    Raises:
+        ModelError: a layer is missing or has another shape.
+    """
+    weights = {item.name: numpy_helper.to_array(item) for item in onnx.load_from_string(model).graph.initializer}
+    weights |= {f"head.{kind}": weights[f"head.3.{kind}"] for kind in ("weight", "bias") if f"head.3.{kind}" in weights}
+    for key, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            _fill(module.weight, weights, f"{key}.weight", name)
+            if module.bias is not None:
+                _fill(module.bias, weights, f"{key}.bias", name)
+    _unfold_norms(network, weights, faces, name)
+
+
+def _fill(parameter: Tensor, weights: Weights, key: str, name: str) -> None:
+    value = weights.get(key)
+    if value is None or value.shape != tuple(parameter.shape):
+        found = "nothing" if value is None else f"{value.shape}"
+        raise ModelError(f"{name}: {found} where {key} {tuple(parameter.shape)} was expected; it has another recipe")
+    parameter.copy_(torch.from_numpy(value.copy()))
+
+
+def _unfold_norms(network: CompactNet, weights: Weights, faces: Tensor, name: str) -> None:
+    handles = []
+    convolution = ""
+    for key, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            convolution = key
+        elif isinstance(module, BatchNorm2d):
+            shift = weights.get(f"{convolution}.weight_bias")
+            if shift is None or shift.shape != (module.num_features,):
+                raise ModelError(f"{name}: no folded norm after {convolution}; it has another recipe")
+            handles.append(module.register_forward_pre_hook(_undoing(torch.from_numpy(shift.copy()))))
+    network.eval()(faces)
+    for handle in handles:
+        handle.remove()
+
+
+def _undoing(shift: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    def calibrate(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(norm, BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+        variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(shift + mean)
+
+    return calibrate

@@ -47,12 +47,12 @@ class TorchPredictor:
         return np.ascontiguousarray(resize(colour, side).transpose(2, 0, 1))
 
 
-def bicubic(fixed: CovPoolModel) -> Logits:
+def bicubic(fixed: nn.Module) -> Logits:
     """The fixed model on the enlarged face as it is."""
     return fixed
 
 
-def image_super_resolution(restorer: nn.Module, fixed: CovPoolModel) -> Logits:
+def image_super_resolution(restorer: nn.Module, fixed: nn.Module) -> Logits:
     """The picture is restored first, then classified by the fixed model."""
     return lambda faces: fixed(restorer(faces / 255) * 255)
 

@@ -1,4 +1,4 @@
-"""``fsrfer benchmark --recipe paper-small --data rafdb=DIR -o OUT``: every rival, one report."""
+"""``fsrfer benchmark --recipe paper-small|compact-small --data rafdb=DIR -o OUT``: every rival, one report."""
 
 import argparse
 import shlex
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from fsrfer.errors import FsrferError, FsrferWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fsrfer.evaluation.benchmark import Method
+    from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.training.comparison import Rivals
     from fsrfer.training.faces import TrainingData
@@ -22,7 +23,9 @@ FEATURE_MAP_FACTOR, FEATURE_MAP_FACES = 6, 600
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--recipe", default="paper-small", metavar="RECIPE", help="paper, paper-small, or a TOML file")
+    parser.add_argument(
+        "--recipe", default="paper-small", metavar="RECIPE", help="paper, paper-small, compact-small, or a file"
+    )
     parser.add_argument("--data", required=True, metavar="NAME=PATH", help="trained and measured on, such as rafdb=DIR")
     parser.add_argument("--split", metavar="S", help="measured part (default: test, or valid where that is kept apart)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="runs, figures and report")
@@ -32,7 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change a recipe's key"
     )
-    parser.add_argument("--precision", default="bf16-mixed", metavar="P", help="of training (default bf16-mixed)")
+    parser.add_argument(
+        "--precision", default="auto", metavar="P", help="of training (default: bf16-mixed where it can)"
+    )
+    parser.add_argument(
+        "--rivals", nargs="+", metavar="NAME", help="of a compact recipe: train these alone (default: all)"
+    )
+    parser.add_argument(
+        "--models", nargs="+", default=[], metavar="NAME=MODEL", help="measure model files too (or bundled models)"
+    )
     parser.add_argument("--export-faces", action="store_true", help="only write the degraded faces, for outside models")
     parser.add_argument(
         "--answers", nargs="+", default=[], metavar="NAME=CSV", help="an outside model's answers to the exported faces"
@@ -57,14 +68,15 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.evaluation.benchmark import Faces, measure
     from fsrfer.evaluation.outside import export_faces
     from fsrfer.evaluation.report import write_report
+    from fsrfer.recipes.classifier import ClassifierRecipe
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
-    if not isinstance(recipe, FsrRecipe):
-        raise FsrferError(f"--recipe {options.recipe}: the comparison is made for recipes of kind fsr, such as paper")
+    if isinstance(recipe, ClassifierRecipe):
+        raise FsrferError(f"--recipe {options.recipe}: comparisons are of kind fsr or compact, such as paper-small")
     factors = parse_factors(options.factors)
     sources = readers.parse_sources([options.data])
     ((name, path),) = sources.items()
@@ -82,15 +94,23 @@ def run(options: argparse.Namespace) -> int:
         export_faces(faces, factors, options.output / "exported", progress)
         Console().print(f"{options.output / 'exported'}: {len(dataset)} faces at {len(factors)} factors")
         return 0
+    pictures: list[tuple[str, str]] = []
     for number, seed in enumerate(options.seeds):
-        rivals, data = _train(options, recipe.model_copy(update={"seed": seed}), sources)
-        measure(rivals.methods, faces, factors, seed, options.output, progress)
+        seeded = recipe.model_copy(update={"seed": seed})
+        if isinstance(seeded, FsrRecipe):
+            rivals, data = _train_paper(options, seeded, sources)
+            methods: Sequence[Method] = rivals.methods
+            if number == 0:
+                pictures = _feature_map(seeded, rivals, data, options.output / "report")
+        else:
+            methods = _train_compact(options, seeded, sources, first=number == 0)
         if number == 0:
-            measure(_outside(options, rivals), faces, factors, seed, options.output, progress)
-            pictures = _feature_map(recipe, rivals, data, options.output / "report")
+            methods = [*methods, *_outside(options, methods[0]), *_model_files(options)]
+        measure(methods, faces, factors, seed, options.output, progress)
     command = "fsrfer " + shlex.join(sys.argv[1:])
     title = f"{recipe.name} on {name} {dataset.split}"
-    write_report(options.output, options.output / "report", "fsr", command, title, pictures=pictures)
+    reference = "fsr" if isinstance(recipe, FsrRecipe) else f"{recipe.name}-joint"
+    write_report(options.output, options.output / "report", reference, command, title, pictures=pictures)
     Console().print(f"{options.output / 'report' / 'report.md'}")
     return 0
 
@@ -103,7 +123,7 @@ def _measured_split(name: str) -> str:
     return next(split for split in ("valid", "val", "test") if split in known) if name == "ferplus" else known[-1]
 
 
-def _train(
+def _train_paper(
     options: argparse.Namespace, recipe: "FsrRecipe", sources: dict[str, Path]
 ) -> tuple["Rivals", "TrainingData"]:
     from fsrfer.training.comparison import train_rivals
@@ -117,7 +137,26 @@ def _train(
     return train_rivals(open_fabric(1, 1, options.precision), recipe, data, folder), data
 
 
-def _outside(options: argparse.Namespace, rivals: "Rivals") -> list["Method"]:
+def _train_compact(
+    options: argparse.Namespace, recipe: "CompactRecipe", sources: dict[str, Path], *, first: bool
+) -> "Sequence[Method]":
+    """All rivals with the first seed; the finalists alone with the others, unless some were asked for."""
+    from fsrfer.training.compact_comparison import FINALISTS, RIVALS, train_compact_rivals
+    from fsrfer.training.compute import open_fabric
+    from fsrfer.training.faces import load_training_data
+    from fsrfer.training.run import open_run
+
+    known = [rival.name for rival in RIVALS]
+    chosen = options.rivals or (known if first else FINALISTS)
+    if unknown := sorted(set(chosen) - set(known)):
+        raise FsrferError(f"--rivals {' '.join(unknown)}: known are {', '.join(known)}")
+    folder = options.output / "runs" / recipe.name / f"seed-{recipe.seed}"
+    open_run(folder, recipe, resume=True)
+    data = load_training_data(recipe, sources)
+    return train_compact_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen)
+
+
+def _outside(options: argparse.Namespace, base: "Method") -> list["Method"]:
     """Outside models, by the tables or pictures they made of the exported faces."""
     from dataclasses import replace
     from hashlib import sha256
@@ -131,12 +170,30 @@ def _outside(options: argparse.Namespace, rivals: "Rivals") -> list["Method"]:
         predict = read_answers(path, exported)
         identity = sha256(path.read_bytes()).hexdigest()
         methods.append(Method(name, f"{name} (outside)", predict, identity=identity, timed=False))
-    base = next(method for method in rivals.methods if method.name == "bicubic")
     for name, path in (_named_path(word, "--restored") for word in options.restored):
         predict = with_pictures(base.predict, path, exported)
-        title, identity = f"{name} (outside pictures) + fixed model, SVM", f"{path}/{base.identity}"
+        title, identity = (
+            f"{name} (outside pictures) + {base.title.removeprefix('bicubic + ')}",
+            f"{path}/{base.identity}",
+        )
         methods.append(
             replace(base, name=name, title=title, predict=predict, gflop=None, identity=identity, timed=False)
+        )
+    return methods
+
+
+def _model_files(options: argparse.Namespace) -> list["Method"]:
+    """Model files and bundled models, as users run them."""
+    from fsrfer.evaluation.benchmark import Method
+    from fsrfer.inference.pipeline import Recognizer
+
+    methods = []
+    for name, path in (_named_path(word, "--models") for word in options.models):
+        recognizer = Recognizer(str(path))
+        info = recognizer.info
+        gflop = info.gflop * (2 if info.flip else 1)
+        methods.append(
+            Method(name, f"{name} (model file)", recognizer.probabilities, gflop=gflop, identity=recognizer.sha256)
         )
     return methods
 

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", help="a bundled model, an .onnx file, or a run of the paper's recipe")
+    parser.add_argument("model", metavar="MODEL", help="a bundled model, an .onnx file, or the folder of a run")
     parser.add_argument("--data", required=True, metavar="NAME=PATH", help="a data set, such as ferplus=DIR")
     parser.add_argument("--split", default="valid", metavar="S", help="which part of it (default: valid)")
     parser.add_argument("--factors", default="1-8", metavar="LIST", help="such as 1-8 or 1,2,4,6.5 (default: 1-8)")
+    parser.add_argument(
+        "--camera", action="store_true", help="shrink faces as a poor camera does: blur, noise and JPEG besides"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of ONNX Runtime")
 
@@ -29,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import track
 
     from fsrfer.data import readers
-    from fsrfer.evaluation.by_factor import probabilities_at
+    from fsrfer.evaluation.by_factor import by_camera, plainly, probabilities_at
     from fsrfer.evaluation.calibration import selective_accuracy
     from fsrfer.evaluation.metrics import score
     from fsrfer.files import write_text
@@ -38,12 +41,13 @@ def run(options: argparse.Namespace) -> int:
     ((name, path),) = readers.parse_sources([options.data]).items()
     dataset = readers.read(name, path, options.split)
     measured = _open(options.model, options.threads)
+    degrade = by_camera if options.camera else plainly
     console = Console(stderr=True)
     report: dict[str, Any] = {}
     for factor in factors:
         label = f"x{factor:g}"
         indices = lambda i, label=label: track(i, label, console=console, transient=True)  # noqa: E731
-        probabilities = probabilities_at(measured.predict, dataset.load, len(dataset), factor, indices)
+        probabilities = probabilities_at(measured.predict, dataset.load, len(dataset), factor, indices, degrade=degrade)
         certain_accuracy, certain_share = selective_accuracy(probabilities, dataset.labels, measured.certain_from)
         report[label] = {
             **score(dataset.labels, probabilities).to_dict(),
@@ -57,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
             "sha256": measured.sha256,
             "data": name,
             "split": options.split,
+            "degradation": degrade.__name__,
             "class_counts": dataset.class_counts(),
             "factors": report,
         }
@@ -72,7 +77,7 @@ class _Measured:
 
 
 def _open(model: str, threads: int | None) -> _Measured:
-    """A model file or bundled model, or the folder of a run of feature super-resolution (which needs torch)."""
+    """A model file or bundled model, or the folder of a run (which needs torch)."""
     folder = Path(model)
     if not folder.is_dir():
         from fsrfer.inference.pipeline import Recognizer
@@ -83,14 +88,14 @@ def _open(model: str, threads: int | None) -> _Measured:
 
     from torch import set_num_threads
 
-    from fsrfer.training.fsr_run import load_system, predictor
+    from fsrfer.training.finished import load_predictor
     from fsrfer.training.run import WEIGHTS_FILE
 
     if threads is not None:
         set_num_threads(threads)
-    recipe, system = load_system(folder)
-    # Decision values of an SVM are no probabilities, so none of its answers is called certain.
-    return _Measured(predictor(recipe, system), 1.0, sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest())
+    # What a run gives is not calibrated, so none of its answers is called certain.
+    predict = load_predictor(folder)
+    return _Measured(predict, 1.0, sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest())
 
 
 def parse_factors(text: str) -> list[float]:

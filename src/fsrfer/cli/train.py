@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
     parser.add_argument(
-        "--precision", default="bf16-mixed", metavar="P", help="of Lightning Fabric (default bf16-mixed)"
+        "--precision",
+        default="auto",
+        metavar="P",
+        help="of Lightning Fabric (default: bf16-mixed where the machine has it)",
     )
 
 

@@ -4,13 +4,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from fsrfer.images import shrink_and_restore
+from fsrfer.images import camera_picture, shrink_and_restore
 from fsrfer.types import FloatArray, UInt8Image
 
 Predict = Callable[[Sequence[UInt8Image]], FloatArray]
 """Faces of any sizes (uint8, grey or RGB) to probabilities, N x 7."""
 
 Track = Callable[[Iterable[int]], Iterable[int]]
+
+Degrade = Callable[[UInt8Image, float, int], UInt8Image]
+"""A face, a factor and the face's number to the same face with less detail, at its own size."""
+
+
+def plainly(face: UInt8Image, factor: float, _number: int) -> UInt8Image:
+    """Shrunk and brought back, nothing else."""
+    return shrink_and_restore(face, factor)
+
+
+def by_camera(face: UInt8Image, factor: float, number: int) -> UInt8Image:
+    """Shrunk by a poor camera (`fsrfer.images.CAMERA_TEST`: blur, noise, JPEG), then brought back."""
+    return camera_picture(face, factor, seed=number)
 
 
 def probabilities_at(
@@ -20,15 +33,14 @@ def probabilities_at(
     factor: float,
     track: Track = iter,
     batch: int = 256,
+    degrade: Degrade = plainly,
 ) -> FloatArray:
-    """Probabilities of ``count`` faces shrunk by ``factor`` and restored; faces are loaded a batch at a time.
+    """Probabilities of ``count`` faces degraded by ``factor``; faces are loaded a batch at a time.
 
     Returns:
         float32, count x 7.
     """
-    answers = [
-        predict([shrink_and_restore(load(i), factor) for i in rows]) for rows in _batches(track(range(count)), batch)
-    ]
+    answers = [predict([degrade(load(i), factor, i) for i in rows]) for rows in _batches(track(range(count)), batch)]
     return np.concatenate(answers)
 
 

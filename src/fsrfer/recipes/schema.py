@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tomli_w
 from pydantic import Field, TypeAdapter, ValidationError
@@ -16,6 +16,7 @@ from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.fsr import FsrRecipe
 
 Recipe = ClassifierRecipe | CompactRecipe | FsrRecipe
+RecipeT = TypeVar("RecipeT", ClassifierRecipe, CompactRecipe, FsrRecipe)
 
 _ANY: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
 
@@ -48,6 +49,20 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     for change in changes:
         _apply(values, change)
     return _validated(values, where)
+
+
+def changed(recipe: RecipeT, changes: Iterable[str]) -> RecipeT:
+    """The recipe with ``key=value`` changes applied.
+
+    Raises:
+        RecipeError: a key the recipe does not have, or a value that does not fit.
+    """
+    values = recipe.model_dump()
+    for change in changes:
+        _apply(values, change)
+    new = _validated(values, f"recipe {recipe.name}")
+    assert isinstance(new, type(recipe))  # its kind is no key that anyone changes
+    return new
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

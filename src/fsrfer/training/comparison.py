@@ -16,7 +16,7 @@ from fsrfer.evaluation.benchmark import Method
 from fsrfer.networks.cost import count_gflop
 from fsrfer.networks.covpool import CovPoolModel
 from fsrfer.recipes.fsr import FsrRecipe
-from fsrfer.recipes.sections import DegradationSettings
+from fsrfer.recipes.sections import DegradationSettings, InputSettings
 from fsrfer.training import fsr_run
 from fsrfer.training.compute import freeze
 from fsrfer.training.faces import TrainingData, as_maps
@@ -54,7 +54,7 @@ def train_rivals(fabric: Fabric, recipe: FsrRecipe, data: TrainingData, folder: 
         fabric, recipe, data, folder, DegradationSettings(sharp_share=0.125, max_factor=8.5), stage="mixed"
     )
     sharp_svm = fsr_run.fit_svm(fabric, recipe, fixed, None, data.train)
-    make = _Maker(recipe, fabric.device)
+    make = MethodMaker(recipe.input, fabric.device)
     bicubic, restored = predictors.bicubic(fixed), predictors.image_super_resolution(restorer, fixed)
     methods = [
         make("bicubic", "bicubic + fixed model, SVM", predictors.fixed_with_svm(fixed, sharp_svm), [fixed, sharp_svm]),
@@ -86,13 +86,14 @@ def train_rivals(fabric: Fabric, recipe: FsrRecipe, data: TrainingData, folder: 
     return Rivals(tuple(methods), system)
 
 
-class _Maker:
+class MethodMaker:
     """Turns logits into a `Method`, with its cost and an identity that follows its weights."""
 
-    def __init__(self, recipe: FsrRecipe, device: torch.device) -> None:
-        self.input, self.device = recipe.input, device
+    def __init__(self, faces: InputSettings, device: torch.device) -> None:
+        self.input, self.device = faces, device
 
     def __call__(self, name: str, title: str, logits: Logits, parts: Sequence[nn.Module]) -> Method:
+        """A method from what gives its logits and the networks that these run through."""
         for part in parts:
             part.cpu()
         cost = count_gflop(logits, parts, self.input.channels, self.input.size)

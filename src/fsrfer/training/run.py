@@ -102,11 +102,28 @@ def train_network(
     fabric: Fabric, recipe: CompactRecipe | ClassifierRecipe, data: TrainingData, folder: Path, init: Init = None
 ) -> CompactNet:
     """The network of a recipe, trained in a folder after its parent; one that is finished there is only loaded."""
+    if (folder / WEIGHTS_FILE).is_file():
+        return load_network(recipe, folder)
+    parent = None
+    if isinstance(recipe, CompactRecipe) and recipe.parent:
+        parent = _parent(fabric, recipe, data, folder / "parent", init)
+    return train_from(fabric, recipe, parent, data, folder)
+
+
+def train_from(
+    fabric: Fabric,
+    recipe: CompactRecipe | ClassifierRecipe,
+    parent: CompactNet | None,
+    data: TrainingData,
+    folder: Path,
+) -> CompactNet:
+    """As `train_network`, from a parent that is there already."""
     check_batches(fabric, [recipe.loop])
-    network, weights = compact_net(recipe), folder / WEIGHTS_FILE
-    if weights.is_file():
-        network.load_state_dict(load_file(weights))
-        return network
+    if (folder / WEIGHTS_FILE).is_file():
+        return load_network(recipe, folder)
+    if fabric.is_global_zero:
+        open_run(folder, recipe, resume=True)
+    network = compact_net(recipe)
     trainer: ClassifierTrainer | CompactTrainer
     if isinstance(recipe, ClassifierRecipe):
         plan = ClassifierPlan(
@@ -114,16 +131,22 @@ def train_network(
         )
         trainer, stage = ClassifierTrainer(fabric, plan, network, data.train, data.valid), "classifier"
     else:
-        parent = _parent(fabric, recipe, data, folder / "parent", init) if recipe.parent else None
         if parent is not None:
             inherit(network, parent)
         trainer, stage = CompactTrainer(fabric, recipe, network, parent, data.train, data.valid), "compact"
     loop.run(fabric, trainer, recipe.loop, folder, stage)
     network.load_state_dict(trainer.average.state_dict())
     if fabric.is_global_zero:
-        save_weights(network, weights)
+        save_weights(network, folder / WEIGHTS_FILE)
         plot_stages(folder)
     fabric.barrier()
+    return network
+
+
+def load_network(recipe: CompactRecipe | ClassifierRecipe, folder: Path) -> CompactNet:
+    """The network of a finished run."""
+    network = compact_net(recipe)
+    network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     return network
 
 
@@ -137,8 +160,6 @@ def _parent(fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: P
         faces = as_maps(data.train.pixels[:CALIBRATION_FACES]).float()
         load_exported(network, model, faces, name)
         return network
-    if fabric.is_global_zero:
-        open_run(folder, described, resume=True)
     return train_network(fabric, described, data, folder)
 
 

@@ -1,0 +1,124 @@
+"""The rivals of compact feature super-resolution: one small network, one start, one budget, many ways to use them.
+
+Every rival begins with the same network, trained on sharp faces, and gets as many steps more, of as many pictures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from fsrfer.baselines import predictors
+from fsrfer.errors import RecipeError
+from fsrfer.evaluation.benchmark import Method
+from fsrfer.networks.compact import CompactNet
+from fsrfer.recipes.compact import CompactRecipe
+from fsrfer.recipes.fsr import FsrRecipe
+from fsrfer.recipes.schema import changed, load_recipe
+from fsrfer.training import fsr_run
+from fsrfer.training.comparison import MethodMaker
+from fsrfer.training.compute import freeze
+from fsrfer.training.faces import TrainingData
+from fsrfer.training.run import train_from, train_network
+
+RESTORER_RECIPE = "paper-small"
+
+_NOTHING_TO_FOLLOW = ("losses.feature=0.0", "losses.perceptual=0.0", "losses.distillation=0.0")
+_FIXED = (
+    "extractor=fixed",
+    "teacher=parent",
+    "losses.classification=0.0",
+    "losses.feature=0.01",
+    "losses.perceptual=10.0",
+    "losses.distillation=0.0",
+)
+_GAN = ("losses.adversarial=0.1", "losses.adversarial_ramp=200")
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A change to the recipe: a name, what readers see, and ``key=value`` words."""
+
+    name: str
+    title: str
+    changes: tuple[str, ...]
+
+
+RIVALS = (
+    Rival("fsr", "compact FSR on the fixed network", _FIXED),
+    Rival("fsr-no-reweighting", "compact FSR, fixed, without re-weighting", (*_FIXED, "losses.reweight=false")),
+    Rival("fsr-no-perceptual", "compact FSR, fixed, without the perceptual term", (*_FIXED, "losses.perceptual=0.0")),
+    Rival("fsr-no-size", "compact FSR, fixed, not told the size", (*_FIXED, "uplift.conditioned=false")),
+    Rival("fsr-gan", "compact FSR, fixed, with WGAN-div at 0.1", (*_FIXED, *_GAN)),
+    Rival(
+        "fsr-answers",
+        "compact FSR, fixed, learning from labels and answers",
+        (*_FIXED, "losses.classification=1.0", "losses.distillation=0.25"),
+    ),
+    Rival("mixed", "training on mixed sizes", ("uplift.blocks=0", *_NOTHING_TO_FOLLOW)),
+    Rival("distilled", "mixed sizes, distilled from the sharp network", ("uplift.blocks=0", "teacher=parent")),
+    Rival("joint", "compact FSR, trained with its extractor", ()),
+    Rival("joint-no-following", "the same, labels alone", _NOTHING_TO_FOLLOW),
+    Rival("joint-no-reweighting", "the same, without re-weighting", ("losses.reweight=false",)),
+    Rival(
+        "joint-camera",
+        "the same, three faces in ten by a poor camera",
+        ("camera.share=0.3", "camera.blur=1.0", "camera.motion=1.5", "camera.noise=10.0", "camera.jpeg_quality=40"),
+    ),
+)
+FINALISTS = ("mixed", "distilled", "joint")
+"""Measured with every seed; the others with the first alone."""
+
+
+def train_compact_rivals(
+    fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: Path, chosen: Sequence[str]
+) -> tuple[Method, ...]:
+    """Train the chosen rivals, and what they are measured against; what a former call finished is loaded.
+
+    Args:
+        fabric: where to compute.
+        recipe: with the seed of this round; its parent is the network on sharp faces.
+        data: the training faces.
+        folder: of this round; one sub-folder a rival.
+        chosen: names among `RIVALS`.
+    """
+    sharp = changed(_sharp(recipe), [f"seed={recipe.seed}", f"loop.max_steps={recipe.loop.max_steps}"])
+    start = train_network(fabric, sharp, data, folder / "start")
+    longer = train_from(fabric, sharp, start, data, folder / "sharp")
+    restorer_recipe = load_recipe(RESTORER_RECIPE, [f"seed={recipe.seed}", f"validation={recipe.validation}"])
+    assert isinstance(restorer_recipe, FsrRecipe)
+    restorer = fsr_run.train_image_sr(fabric, restorer_recipe, data, folder)
+    make = MethodMaker(recipe.input, fabric.device)
+    freeze(longer)
+    prefix = f"{recipe.name}-"
+    methods = [
+        make(f"{prefix}bicubic", "bicubic + network on sharp faces", predictors.bicubic(longer), [longer]),
+        make(
+            f"{prefix}image-sr",
+            "image super-resolution + network on sharp faces",
+            predictors.image_super_resolution(restorer, longer),
+            [restorer, longer],
+        ),
+    ]
+    for rival in RIVALS:
+        if rival.name in chosen:
+            network = _trained(fabric, recipe, rival, start, data, folder)
+            methods.append(make(f"{prefix}{rival.name}", rival.title, network, [network]))
+    return tuple(methods)
+
+
+def _sharp(recipe: CompactRecipe) -> CompactRecipe:
+    parent = load_recipe(recipe.parent) if recipe.parent else None
+    if not isinstance(parent, CompactRecipe) or parent.views.shrunk:
+        raise RecipeError(
+            f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"
+        )
+    return parent
+
+
+def _trained(
+    fabric: Fabric, recipe: CompactRecipe, rival: Rival, start: CompactNet, data: TrainingData, folder: Path
+) -> CompactNet:
+    network = train_from(fabric, changed(recipe, rival.changes), start, data, folder / rival.name)
+    return freeze(network)

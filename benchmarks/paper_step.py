@@ -36,9 +36,9 @@ from fsrfer.recipes.schema import load_recipe
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import networks
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
-from fsrfer.training.compute import open_fabric
+from fsrfer.training.compute import freeze, open_fabric
 from fsrfer.training.faces import Faces
-from fsrfer.training.fsr import AdversarialTrainer, Features, PretrainingTrainer, freeze
+from fsrfer.training.fsr import AdversarialTrainer, Features, PretrainingTrainer
 from fsrfer.training.fsr_run import SHARP
 from fsrfer.training.image_sr import ImageSrTrainer
 from fsrfer.training.loop import Trainee

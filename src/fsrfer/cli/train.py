@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fsrfer.recipes.classifier import ClassifierRecipe
     from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
+    from fsrfer.training.run import Init
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init",
         metavar="MODEL",
-        help="bundled model or .onnx file to start from, instead of training the recipe's parent",
+        help="start from this bundled model, .onnx file or finished run instead of training the recipe's parent",
     )
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
@@ -69,8 +70,8 @@ def run(options: argparse.Namespace) -> int:
     return _feature_super_resolution(fabric, recipe, sources, options.output)
 
 
-def _initial(name: str | None, recipe: "ClassifierRecipe | CompactRecipe") -> "tuple[str, bytes] | None":
-    """An exported model to stand for the recipe's parent, its seal checked."""
+def _initial(name: str | None, recipe: "ClassifierRecipe | CompactRecipe") -> "Init":
+    """What stands for the recipe's parent: a finished run, or an exported model, its seal checked."""
     if name is None:
         return None
     from fsrfer.inference.recognition import read_model
@@ -78,6 +79,8 @@ def _initial(name: str | None, recipe: "ClassifierRecipe | CompactRecipe") -> "t
 
     if not getattr(recipe, "parent", ""):
         raise FsrferError(f"--init {name}: recipe {recipe.name} has no parent that a model could stand for")
+    if Path(name).is_dir():
+        return Path(name)
     data, where = read_model(name)
     verify_seal(data, where)
     return where, data
@@ -88,7 +91,7 @@ def _compact(
     recipe: "ClassifierRecipe | CompactRecipe",
     sources: "Mapping[str, Path]",
     folder: Path,
-    init: "tuple[str, bytes] | None",
+    init: "Init",
 ) -> int:
     """Train, calibrate, measure and export a compact network."""
     from rich.progress import track

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ from fsrfer.version import __version__
 
 RECIPE_FILE, WEIGHTS_FILE = "recipe.toml", "model.safetensors"
 
-Init = tuple[str, bytes] | None
-"""Name and content of an exported model to start from, or None."""
+Init = Path | tuple[str, bytes] | None
+"""What stands for a recipe's parent: the folder of a finished run, name and content of an exported model, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,13 @@ class Trained:
         network: with its final (averaged) weights, in evaluation mode.
         recipe: the complete recipe.
         data: the faces it was trained on, and those to calibrate on.
+        origin: what it started from.
     """
 
     network: CompactNet
     recipe: ClassifierRecipe | CompactRecipe
     data: TrainingData
+    origin: str
 
 
 def open_run(folder: Path, recipe: Recipe, resume: bool) -> None:
@@ -86,7 +89,7 @@ def train_compact(
         recipe: the experiment.
         sources: data sets by name.
         folder: of the run; a parent is trained in its sub-folder ``parent``.
-        init: name and content of an exported model to take for the recipe's parent, which is then not trained.
+        init: what to take for the recipe's parent, which is then not trained.
 
     Raises:
         RecipeError: the validation set is not among the sources, or the batch does not divide among the processes.
@@ -95,7 +98,8 @@ def train_compact(
         ModelError: the exported model was made by another recipe than the parent's.
     """
     data = load_training_data(recipe, sources)
-    return Trained(train_network(fabric, recipe, data, folder, init).eval().cpu(), recipe, data)
+    network = train_network(fabric, recipe, data, folder, init).eval().cpu()
+    return Trained(network, recipe, data, _origin(recipe, init))
 
 
 def train_network(
@@ -143,6 +147,15 @@ def train_from(
     return network
 
 
+def _finished_network(folder: Path) -> CompactNet:
+    if not (folder / RECIPE_FILE).is_file() or not (folder / WEIGHTS_FILE).is_file():
+        raise TrainingError(f"{folder}: no finished run there; train it first, or name a model file")
+    recipe = load_recipe(str(folder / RECIPE_FILE))
+    if isinstance(recipe, FsrRecipe):
+        raise TrainingError(f"{folder}: a run of {recipe.name} holds no compact network")
+    return load_network(recipe, folder)
+
+
 def load_network(recipe: CompactRecipe | ClassifierRecipe, folder: Path) -> CompactNet:
     """The network of a finished run."""
     network = compact_net(recipe)
@@ -155,6 +168,8 @@ def _parent(fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: P
     described = load_recipe(recipe.parent)
     if isinstance(described, FsrRecipe):
         raise RecipeError(f"recipe {recipe.name}: its parent {recipe.parent} is not a compact network")
+    if isinstance(init, Path):
+        return _finished_network(init)
     if init is not None:
         network, (name, model) = compact_net(described), init
         faces = as_maps(data.train.pixels[:CALIBRATION_FACES]).float()
@@ -176,7 +191,7 @@ def describe(trained: Trained) -> ModelInfo:
         flip=recipe.export.flip,
         gflop=round(count_gflop(trained.network, [trained.network], recipe.input.channels, recipe.input.size), 4),
         parameters=sum(parameter.numel() for parameter in trained.network.parameters()),
-        training=_provenance(recipe, trained.data),
+        training=_provenance(trained),
     )
 
 
@@ -198,9 +213,21 @@ def save_weights(network: nn.Module, path: Path) -> None:
         save_file(state, partial, metadata={"fsrfer": __version__, "labels": ",".join(EXPRESSIONS)})
 
 
-def _provenance(recipe: ClassifierRecipe | CompactRecipe, data: TrainingData) -> dict[str, Any]:
+def _origin(recipe: ClassifierRecipe | CompactRecipe, init: Init) -> str:
+    if isinstance(recipe, ClassifierRecipe) or not recipe.parent:
+        return "scratch"
+    if init is None:
+        return f"recipe {recipe.parent}, trained first"
+    model = (init / WEIGHTS_FILE).read_bytes() if isinstance(init, Path) else init[1]
+    name = f"a run of recipe {load_recipe(str(init / RECIPE_FILE)).name}" if isinstance(init, Path) else init[0]
+    return f"{name}, SHA-256 {sha256(model).hexdigest()}"
+
+
+def _provenance(trained: Trained) -> dict[str, Any]:
+    recipe, data = trained.recipe, trained.data
     return {
         "recipe": recipe.name,
+        "origin": trained.origin,
         "seed": recipe.seed,
         "steps": recipe.loop.max_steps,
         "faces": len(data.train),

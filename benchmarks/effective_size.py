@@ -1,0 +1,96 @@
+"""How well the effective size is told from the pixels, and what it is good for.
+
+``python benchmarks/effective_size.py RUN --data ferplus=DIR [--json FILE]``, with RUN the folder of a trained compact network.
+It shows the estimate's error at each factor, plainly shrunk and by a poor camera; and the calibration error on faces that were
+not used to fit it, with one temperature for all sizes and with one that follows the effective size.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from fsrfer.data import readers
+from fsrfer.data.dataset import load_pixels
+from fsrfer.evaluation.by_factor import Degrade, by_camera, plainly
+from fsrfer.evaluation.calibration import DEGREE, Views, crossfitted, fit_temperature, temperatures
+from fsrfer.evaluation.metrics import calibration_error
+from fsrfer.export.release import FACTORS, answers
+from fsrfer.networks.compact import CompactNet
+from fsrfer.recipes.compact import CompactRecipe
+from fsrfer.recipes.schema import load_recipe
+from fsrfer.training.run import RECIPE_FILE, load_network
+from fsrfer.types import UInt8Image
+
+Figures = dict[str, dict[str, float]]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a trained compact network")
+    parser.add_argument("--data", required=True, metavar="NAME=PATH", help="faces to measure on")
+    parser.add_argument("--split", default="valid", metavar="S")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    options = parser.parse_args()
+    recipe = load_recipe(str(options.run / RECIPE_FILE))
+    assert isinstance(recipe, CompactRecipe), "the effective size belongs to compact recipes"
+    network = load_network(recipe, options.run)
+    ((name, path),) = readers.parse_sources([options.data]).items()
+    dataset = readers.read(name, path, options.split)
+    faces, heights = load_pixels(dataset, recipe.input.size, recipe.input.colour)
+    plain = _views(network, faces, plainly, recipe.export.flip)
+    camera = _views(network, faces, by_camera, recipe.export.flip)
+    figures = {
+        f"x{factor:g}": {
+            **_errors(plain[factor], np.minimum(heights, network.size) / factor, network.size, "plain"),
+            **_spread(camera[factor], network.size, "camera"),
+        }
+        for factor in FACTORS
+    }
+    for degree, what in ((0, "one temperature"), (DEGREE, "by effective size")):
+        unseen = crossfitted(plain, dataset.labels, degree)
+        for factor in FACTORS:
+            figures[f"x{factor:g}"][f"calibration error, {what}"] = calibration_error(dataset.labels, unseen[factor])
+    coefficients = fit_temperature(Views.joined(list(plain.values())), np.tile(dataset.labels, len(FACTORS)))
+    for factor in FACTORS:
+        figures[f"x{factor:g}"]["temperature"] = float(temperatures(-np.log2([factor]), coefficients)[0])
+    Console().print(_table(figures, f"{options.run} on {name} {options.split}: {len(dataset)} faces"))
+    if options.json:
+        options.json.write_text(json.dumps({"faces": len(dataset), "factors": figures}, indent=2) + "\n")
+
+
+def _views(network: CompactNet, faces: UInt8Image, degrade: Degrade, flip: bool) -> dict[float, Views]:
+    return {
+        factor: answers(network, np.stack([degrade(face, factor, i) for i, face in enumerate(faces)]), flip)
+        for factor in FACTORS
+    }
+
+
+def _errors(views: Views, heights: NDArray[np.floating], size: int, what: str) -> dict[str, float]:
+    octaves = np.abs(views.octaves.mean(0) - np.log2(np.round(heights) / size))
+    return {
+        **_spread(views, size, what),
+        "error, octaves": float(octaves.mean()),
+        "within a quarter": float((octaves < np.log2(1.25)).mean()),
+    }
+
+
+def _spread(views: Views, size: int, what: str) -> dict[str, float]:
+    low, middle, high = np.percentile(size * 2.0 ** views.octaves.mean(0), (10, 50, 90))
+    return {f"{what}, median px": float(middle), f"{what}, 10%": float(low), f"{what}, 90%": float(high)}
+
+
+def _table(figures: Figures, title: str) -> Table:
+    table = Table("factor", *next(iter(figures.values())), title=title)
+    for factor, row in figures.items():
+        table.add_row(factor, *(f"{value:.3f}" if value < 1.5 else f"{value:.1f}" for value in row.values()))
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -77,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
         recipe = shortened(recipe, options.max_steps)
     if isinstance(recipe, ClassifierRecipe):
         raise FsrferError(f"--recipe {options.recipe}: comparisons are of kind fsr or compact, such as paper-small")
+    _require_known_rivals(options.rivals, recipe)
     factors = parse_factors(options.factors)
     sources = readers.parse_sources([options.data])
     ((name, path),) = sources.items()
@@ -109,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         measure(methods, faces, factors, seed, options.output, progress)
     command = "fsrfer " + shlex.join(sys.argv[1:])
     title = f"{recipe.name} on {name} {dataset.split}"
-    reference = "fsr" if isinstance(recipe, FsrRecipe) else f"{recipe.name}-joint"
+    reference = _reference(recipe, options.output)
     write_report(options.output, options.output / "report", reference, command, title, pictures=pictures)
     Console().print(f"{options.output / 'report' / 'report.md'}")
     return 0
@@ -146,14 +147,37 @@ def _train_compact(
     from fsrfer.training.faces import load_training_data
     from fsrfer.training.run import open_run
 
-    known = [rival.name for rival in RIVALS]
-    chosen = options.rivals or (known if first else FINALISTS)
-    if unknown := sorted(set(chosen) - set(known)):
-        raise FsrferError(f"--rivals {' '.join(unknown)}: known are {', '.join(known)}")
+    chosen = options.rivals or ([rival.name for rival in RIVALS] if first else FINALISTS)
     folder = options.output / "runs" / recipe.name / f"seed-{recipe.seed}"
     open_run(folder, recipe, resume=True)
     data = load_training_data(recipe, sources)
-    return train_compact_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen)
+    fabric = open_fabric(1, 1, options.precision)
+    return train_compact_rivals(fabric, recipe, data, folder, chosen, options.max_steps)
+
+
+def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe | FsrRecipe") -> None:
+    from fsrfer.recipes.fsr import FsrRecipe
+
+    if names is None:
+        return
+    if isinstance(recipe, FsrRecipe):
+        raise FsrferError(f"--rivals: of a compact recipe; {recipe.name} trains all of its own")
+    from fsrfer.training.compact_comparison import RIVALS
+
+    known = [rival.name for rival in RIVALS]
+    if unknown := sorted(set(names) - set(known)):
+        raise FsrferError(f"--rivals {' '.join(unknown)}: known are {', '.join(known)}")
+
+
+def _reference(recipe: "CompactRecipe | FsrRecipe", folder: Path) -> str:
+    """What the other methods are compared with: the full method, or the plain one where the full one was left out."""
+    from fsrfer.evaluation.store import Store
+    from fsrfer.recipes.fsr import FsrRecipe
+
+    if isinstance(recipe, FsrRecipe):
+        return "fsr"
+    full = f"{recipe.name}-joint"
+    return full if full in Store.load(folder).runs() else f"{recipe.name}-bicubic"
 
 
 def _outside(options: argparse.Namespace, base: "Method") -> list["Method"]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fsrfer.recipes.classifier import ClassifierRecipe
     from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
+    from fsrfer.recipes.schema import Recipe
     from fsrfer.training.run import Init
 
 
@@ -59,27 +60,27 @@ def run(options: argparse.Namespace) -> int:
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
-    sources = parse_sources(options.data)
+    sources, init = parse_sources(options.data), _initial(options.init, recipe)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
         open_run(options.output, recipe, options.resume)
     if not isinstance(recipe, FsrRecipe):
-        return _compact(fabric, recipe, sources, options.output, _initial(options.init, recipe))
-    if options.init:
-        raise FsrferError(f"--init: recipe {recipe.name} has no parent that a model could stand for")
+        return _compact(fabric, recipe, sources, options, init)
     return _feature_super_resolution(fabric, recipe, sources, options.output)
 
 
-def _initial(name: str | None, recipe: "ClassifierRecipe | CompactRecipe") -> "Init":
+def _initial(name: str | None, recipe: "Recipe") -> "Init":
     """What stands for the recipe's parent: a finished run, or an exported model, its seal checked."""
     if name is None:
         return None
     from fsrfer.inference.recognition import read_model
     from fsrfer.model_file import verify_seal
+    from fsrfer.training.run import finished_recipe
 
     if not getattr(recipe, "parent", ""):
         raise FsrferError(f"--init {name}: recipe {recipe.name} has no parent that a model could stand for")
     if Path(name).is_dir():
+        finished_recipe(Path(name))
         return Path(name)
     data, where = read_model(name)
     verify_seal(data, where)
@@ -90,7 +91,7 @@ def _compact(
     fabric: "Fabric",
     recipe: "ClassifierRecipe | CompactRecipe",
     sources: "Mapping[str, Path]",
-    folder: Path,
+    options: argparse.Namespace,
     init: "Init",
 ) -> int:
     """Train, calibrate, measure and export a compact network."""
@@ -99,9 +100,9 @@ def _compact(
     from fsrfer.export.release import release
     from fsrfer.training.run import describe, train_compact
 
-    trained = train_compact(fabric, recipe, sources, folder, init)
+    trained = train_compact(fabric, recipe, sources, options.output, init, options.max_steps)
     if fabric.is_global_zero:
-        target, valid = folder / "model.onnx", trained.data.validation
+        target, valid = options.output / "model.onnx", trained.data.validation
         kept = trained.data.valid
         faces, labels, heights = kept.pixels.numpy(), kept.labels.numpy(), kept.heights.numpy()
         info = release(

@@ -40,7 +40,8 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1, rank_share: fl
     """A 3x3 convolution without bias, whole, or in two factors of rank ``rank_share * out_channels`` (a multiple of 8)."""
     if rank_share == 0:
         return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-    return FactoredConv(in_channels, out_channels, max(8, 8 * round(rank_share * out_channels / 8)), stride)
+    rank = max(8, 8 * round(rank_share * out_channels / 8))
+    return FactoredConv(in_channels, out_channels, min(rank, 3 * in_channels, 3 * out_channels), stride)  # no more exist
 
 
 class ResidualBlock(nn.Module):
@@ -164,11 +165,12 @@ class CompactNet(nn.Module):
         logits: Tensor = self.head(self.dropout(embedding))
         return CompactOutput(features, lifted, embedding, logits, log2_px)
 
-    @torch.no_grad()
     def extract(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """The extractor's features and the sizes' logarithms, closed to gradients: what a fixed E gives."""
+        """A fixed E's features, closed to gradients, and the sizes' logarithms, which are open: the sizes are no part of E."""
         standardized = self.standardize(faces)
-        return self.stages(self.stem(standardized)), self._log2_px(standardized)
+        with torch.no_grad():
+            features = self.stages(self.stem(standardized))
+        return features, self._log2_px(standardized)
 
     def _log2_px(self, standardized: Tensor) -> Tensor:
         if self.effective_size is None:

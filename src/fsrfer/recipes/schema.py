@@ -16,7 +16,7 @@ from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.fsr import FsrRecipe
 
 Recipe = ClassifierRecipe | CompactRecipe | FsrRecipe
-RecipeT = TypeVar("RecipeT", ClassifierRecipe, CompactRecipe, FsrRecipe)
+RecipeT = TypeVar("RecipeT", bound=ClassifierRecipe | CompactRecipe | FsrRecipe)
 
 _ANY: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
 
@@ -101,7 +101,7 @@ def _parsed(text: str, like: Any) -> Any:
     return float(value) if isinstance(like, float) and type(value) is int else value
 
 
-def shortened(recipe: Recipe, max_steps: int) -> Recipe:
+def shortened(recipe: RecipeT, max_steps: int) -> RecipeT:
     """The recipe with no loop longer than ``max_steps``.
 
     Raises:
@@ -109,7 +109,9 @@ def shortened(recipe: Recipe, max_steps: int) -> Recipe:
     """
     if max_steps < 1:
         raise RecipeError(f"--max-steps {max_steps}: at least 1")
-    return _validated(_with_shorter_loops(recipe.model_dump(), max_steps), f"recipe {recipe.name}")
+    new = _validated(_with_shorter_loops(recipe.model_dump(), max_steps), f"recipe {recipe.name}")
+    assert isinstance(new, type(recipe))
+    return new
 
 
 def _with_shorter_loops(values: dict[str, Any], max_steps: int) -> dict[str, Any]:

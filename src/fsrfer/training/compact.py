@@ -262,8 +262,11 @@ class _Critic:
 
     def generator_loss(self, feat_hr: Tensor, feat_sr: Tensor, weights: Tensor | None, step: int) -> Tensor:
         """One step of D, then what G has to pay."""
-        settings = self.recipe.losses
-        shares = torch.rand(len(feat_sr), generator=generator(self.recipe.seed, "shares", step)).to(feat_sr.device)
+        settings, size = self.recipe.losses, self.recipe.loop.batch_size
+        rows = own_rows(self.fabric, size)
+        views = len(feat_sr) // (rows.stop - rows.start)
+        drawn = torch.rand(views, size, generator=generator(self.recipe.seed, "shares", step))
+        shares = drawn[:, rows].flatten().to(feat_sr.device)
         d_loss = self.loss.discriminator_loss(self.discriminator, feat_hr, feat_sr, weights, shares)
         descend(self.fabric, d_loss, self.discriminator, self.optimizer)
         self.discriminator.requires_grad_(False)

@@ -15,12 +15,12 @@ from fsrfer.evaluation.benchmark import Method
 from fsrfer.networks.compact import CompactNet
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.fsr import FsrRecipe
-from fsrfer.recipes.schema import changed, load_recipe
+from fsrfer.recipes.schema import changed, load_recipe, shortened
 from fsrfer.training import fsr_run
 from fsrfer.training.comparison import MethodMaker
 from fsrfer.training.compute import freeze
 from fsrfer.training.faces import TrainingData
-from fsrfer.training.run import train_from, train_network
+from fsrfer.training.run import parent_recipe, train_from, train_network
 
 RESTORER_RECIPE = "paper-small"
 
@@ -72,7 +72,12 @@ FINALISTS = ("mixed", "distilled", "joint")
 
 
 def train_compact_rivals(
-    fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: Path, chosen: Sequence[str]
+    fabric: Fabric,
+    recipe: CompactRecipe,
+    data: TrainingData,
+    folder: Path,
+    chosen: Sequence[str],
+    max_steps: int | None = None,
 ) -> tuple[Method, ...]:
     """Train the chosen rivals, and what they are measured against; what a former call finished is loaded.
 
@@ -82,12 +87,19 @@ def train_compact_rivals(
         data: the training faces.
         folder: of this round; one sub-folder a rival.
         chosen: names among `RIVALS`.
+        max_steps: at most so many for the rival that restores pictures; the recipe says those of the others.
     """
     sharp = changed(_sharp(recipe), [f"seed={recipe.seed}", f"loop.max_steps={recipe.loop.max_steps}"])
     start = train_network(fabric, sharp, data, folder / "start")
     longer = train_from(fabric, sharp, start, data, folder / "sharp")
-    restorer_recipe = load_recipe(RESTORER_RECIPE, [f"seed={recipe.seed}", f"validation={recipe.validation}"])
+    faces = (
+        f"validation={recipe.validation}",
+        f"input.size={recipe.input.size}",
+        f"input.colour={recipe.input.colour}",
+    )
+    restorer_recipe = load_recipe(RESTORER_RECIPE, [f"seed={recipe.seed}", *faces])
     assert isinstance(restorer_recipe, FsrRecipe)
+    restorer_recipe = restorer_recipe if max_steps is None else shortened(restorer_recipe, max_steps)
     restorer = fsr_run.train_image_sr(fabric, restorer_recipe, data, folder)
     make = MethodMaker(recipe.input, fabric.device)
     freeze(longer)
@@ -109,7 +121,7 @@ def train_compact_rivals(
 
 
 def _sharp(recipe: CompactRecipe) -> CompactRecipe:
-    parent = load_recipe(recipe.parent) if recipe.parent else None
+    parent = parent_recipe(recipe) if recipe.parent else None
     if not isinstance(parent, CompactRecipe) or parent.views.shrunk:
         raise RecipeError(
             f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"

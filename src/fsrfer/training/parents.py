@@ -14,6 +14,8 @@ from fsrfer.networks.compact import CompactNet, FactoredConv
 from fsrfer.networks.norm import BatchNorm2d
 
 CALIBRATION_FACES = 1024
+CALIBRATED = "network."
+"""What the names of weights begin with where `networks.calibrated.Calibrated` was exported."""
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -26,19 +28,21 @@ def inherit(network: CompactNet, parent: CompactNet) -> None:
     its start, which is the identity for residual blocks and for the generator.
 
     Raises:
-        ModelError: the parent's layers have other shapes.
+        ModelError: the parent has layers that the network lacks, or of other shapes.
     """
     state, inherited = network.state_dict(), parent.state_dict()
     for name, module in network.named_modules():
         if isinstance(module, FactoredConv) and f"{name}.weight" in inherited:
-            factor_into(module, inherited[f"{name}.weight"])
-    for name in state.keys() & inherited.keys():
-        if state[name].shape != inherited[name].shape:
+            factor_into(module, inherited.pop(f"{name}.weight"))
+    if surplus := [name for name in inherited if name not in state]:
+        raise ModelError(f"the parent's {surplus[0]} has no place in the network: it was made by another recipe")
+    for name, value in inherited.items():
+        if state[name].shape != value.shape:
             raise ModelError(
-                f"the parent's {name} is {tuple(inherited[name].shape)}, not {tuple(state[name].shape)}: "
+                f"the parent's {name} is {tuple(value.shape)}, not {tuple(state[name].shape)}: "
                 "it was made by another recipe"
             )
-        state[name].copy_(inherited[name])
+        state[name].copy_(value)
 
 
 def factor_into(module: FactoredConv, weight: Tensor) -> None:
@@ -68,15 +72,20 @@ def load_exported(network: CompactNet, model: bytes, faces: Tensor, name: str) -
         name: of the model, for messages.
 
     Raises:
-        ModelError: a layer is missing or has another shape.
+        ModelError: a layer is missing, has another shape, or has no place in the network.
     """
-    weights = {item.name: numpy_helper.to_array(item) for item in onnx.load_from_string(model).graph.initializer}
-    weights |= {f"head.{kind}": weights[f"head.3.{kind}"] for kind in ("weight", "bias") if f"head.3.{kind}" in weights}
-    for key, module in network.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            _fill(module.weight, weights, f"{key}.weight", name)
-            if module.bias is not None:
-                _fill(module.bias, weights, f"{key}.bias", name)
+    graph = onnx.load_from_string(model).graph
+    weights = {item.name.removeprefix(CALIBRATED): numpy_helper.to_array(item) for item in graph.initializer}
+    weights |= {
+        f"head.{kind}": weights.pop(f"head.3.{kind}") for kind in ("weight", "bias") if f"head.3.{kind}" in weights
+    }
+    layers = {key: module for key, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    for key, module in layers.items():
+        _fill(module.weight, weights, f"{key}.weight", name)
+        if module.bias is not None:
+            _fill(module.bias, weights, f"{key}.bias", name)
+    if surplus := [key for key in weights if key.endswith(".weight") and key.removesuffix(".weight") not in layers]:
+        raise ModelError(f"{name}: {surplus[0]} has no place in the network; it has another recipe")
     _unfold_norms(network, weights, faces, name)
 
 

@@ -21,7 +21,7 @@ from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.fsr import FsrRecipe
-from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe
+from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe, shortened
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import loop
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
@@ -68,11 +68,15 @@ def open_run(folder: Path, recipe: Recipe, resume: bool) -> None:
             raise TrainingError(
                 f"{folder}: holds a run already; add --resume to go on with it, or choose another folder"
             )
-        if load_recipe(str(kept)) != recipe:
-            raise RecipeError(
-                f"{kept}: this run was begun with other settings; give the same ones, or choose another folder"
-            )
+        _require_same(recipe, kept)
     save_recipe(recipe, kept)
+
+
+def _require_same(recipe: Recipe, kept: Path) -> None:
+    if load_recipe(str(kept)) != recipe:
+        raise RecipeError(
+            f"{kept}: this run was begun with other settings; give the same ones, or choose another folder"
+        )
 
 
 def train_compact(
@@ -81,6 +85,7 @@ def train_compact(
     sources: Mapping[str, Path],
     folder: Path,
     init: Init = None,
+    max_steps: int | None = None,
 ) -> Trained:
     """Train a compact network by a recipe on the ``train`` split of every source, choosing nothing by validation.
 
@@ -90,27 +95,34 @@ def train_compact(
         sources: data sets by name.
         folder: of the run; a parent is trained in its sub-folder ``parent``.
         init: what to take for the recipe's parent, which is then not trained.
+        max_steps: at most so many for the parent; the recipe says its own.
 
     Raises:
-        RecipeError: the validation set is not among the sources, or the batch does not divide among the processes.
+        RecipeError: the validation set is not among the sources, the batch does not divide among the processes, the
+            parent takes other faces, or what is finished in the folder was begun with other settings.
         DataError: a data set is not in its published layout.
         TrainingError: training diverged.
         ModelError: the exported model was made by another recipe than the parent's.
     """
     data = load_training_data(recipe, sources)
-    network = train_network(fabric, recipe, data, folder, init).eval().cpu()
+    network = train_network(fabric, recipe, data, folder, init, max_steps).eval().cpu()
     return Trained(network, recipe, data, _origin(recipe, init))
 
 
 def train_network(
-    fabric: Fabric, recipe: CompactRecipe | ClassifierRecipe, data: TrainingData, folder: Path, init: Init = None
+    fabric: Fabric,
+    recipe: CompactRecipe | ClassifierRecipe,
+    data: TrainingData,
+    folder: Path,
+    init: Init = None,
+    max_steps: int | None = None,
 ) -> CompactNet:
     """The network of a recipe, trained in a folder after its parent; one that is finished there is only loaded."""
     if (folder / WEIGHTS_FILE).is_file():
         return load_network(recipe, folder)
     parent = None
     if isinstance(recipe, CompactRecipe) and recipe.parent:
-        parent = _parent(fabric, recipe, data, folder / "parent", init)
+        parent = _parent(fabric, recipe, data, folder / "parent", init, max_steps)
     return train_from(fabric, recipe, parent, data, folder)
 
 
@@ -147,35 +159,63 @@ def train_from(
     return network
 
 
-def _finished_network(folder: Path) -> CompactNet:
+def finished_recipe(folder: Path) -> CompactRecipe | ClassifierRecipe:
+    """The recipe of a finished run of a compact network.
+
+    Raises:
+        TrainingError: the folder holds none.
+    """
     if not (folder / RECIPE_FILE).is_file() or not (folder / WEIGHTS_FILE).is_file():
         raise TrainingError(f"{folder}: no finished run there; train it first, or name a model file")
     recipe = load_recipe(str(folder / RECIPE_FILE))
     if isinstance(recipe, FsrRecipe):
         raise TrainingError(f"{folder}: a run of {recipe.name} holds no compact network")
-    return load_network(recipe, folder)
+    return recipe
 
 
 def load_network(recipe: CompactRecipe | ClassifierRecipe, folder: Path) -> CompactNet:
-    """The network of a finished run."""
+    """The network of a finished run.
+
+    Raises:
+        RecipeError: the run was begun with another recipe.
+    """
+    _require_same(recipe, folder / RECIPE_FILE)
     network = compact_net(recipe)
     network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     return network
 
 
-def _parent(fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: Path, init: Init) -> CompactNet:
-    """The network that a recipe starts from: exported before, or trained now."""
+def parent_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
+    """The recipe that another names as its parent.
+
+    Raises:
+        RecipeError: there is none, it is for another kind of network, or for other faces.
+    """
     described = load_recipe(recipe.parent)
     if isinstance(described, FsrRecipe):
         raise RecipeError(f"recipe {recipe.name}: its parent {recipe.parent} is not a compact network")
+    if described.input != recipe.input:
+        raise RecipeError(
+            f"recipe {recipe.name}: its parent {recipe.parent} takes {described.input.colour} faces of "
+            f"{described.input.size} pixels, not {recipe.input.colour} ones of {recipe.input.size}"
+        )
+    return described
+
+
+def _parent(
+    fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: Path, init: Init, max_steps: int | None
+) -> CompactNet:
+    """The network that a recipe starts from: exported before, or trained now."""
     if isinstance(init, Path):
-        return _finished_network(init)
+        return load_network(finished_recipe(init), init)
+    described = parent_recipe(recipe)
     if init is not None:
         network, (name, model) = compact_net(described), init
         faces = as_maps(data.train.pixels[:CALIBRATION_FACES]).float()
         load_exported(network, model, faces, name)
         return network
-    return train_network(fabric, described, data, folder)
+    described = described if max_steps is None else shortened(described, max_steps)
+    return train_network(fabric, described, data, folder, max_steps=max_steps)
 
 
 def describe(trained: Trained) -> ModelInfo:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fsrfer.evaluation.by_factor import probabilities_at
+from fsrfer.evaluation.by_factor import by_camera, probabilities_at
 from fsrfer.evaluation.calibration import (
     Views,
     certain_threshold,
@@ -106,6 +106,26 @@ def test_the_threshold_is_the_smallest_that_surely_holds_at_every_factor():
 def test_few_certain_answers_are_not_enough_to_be_sure_of_a_threshold():
     probabilities = np.repeat([[0.9, 0.1], [0.45, 0.55]], 10, axis=0)
     assert certain_threshold({1: probabilities}, np.zeros(20, np.int64)) == pytest.approx(0.91)  # 10 of 10 prove 79%
+
+
+def test_a_poor_camera_makes_the_same_picture_of_the_same_face_and_another_of_each():
+    face = np.random.default_rng(0).integers(0, 256, (32, 32), np.uint8)
+
+    def measured(count, batch):
+        seen = []
+
+        def predict(faces):
+            seen.extend(faces)
+            return np.zeros((len(faces), 7), np.float32)
+
+        probabilities_at(predict, lambda _: face, count, 2.0, batch=batch, degrade=by_camera)
+        return seen
+
+    pictures = measured(7, batch=7)
+    for found, again in zip(pictures, measured(7, batch=3), strict=True):
+        np.testing.assert_array_equal(found, again)
+    assert len({picture.tobytes() for picture in pictures}) == 7
+    assert pictures[0].shape == face.shape
 
 
 def test_faces_are_shrunk_one_by_one_and_in_order():

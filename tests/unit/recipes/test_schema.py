@@ -1,11 +1,11 @@
 import pytest
 
 from fsrfer.errors import RecipeError
-from fsrfer.recipes.schema import bundled_recipes, load_recipe, save_recipe
+from fsrfer.recipes.schema import bundled_recipes, changed, load_recipe, save_recipe, shortened
 
 
 def test_every_bundled_recipe_is_valid_and_survives_a_round_trip(tmp_path):
-    assert "compact" in bundled_recipes()
+    assert {"compact", "mixed", "paper"} <= set(bundled_recipes())
     for name in bundled_recipes():
         recipe = load_recipe(name)
         save_recipe(recipe, tmp_path / "recipe.toml")
@@ -14,7 +14,7 @@ def test_every_bundled_recipe_is_valid_and_survives_a_round_trip(tmp_path):
 
 def test_changes_are_applied_with_the_recipes_own_types():
     changes = ["loop.max_steps=7", "optimizer.learning_rate=1", "network.widths=[8, 8, 8]", "name=mine"]
-    recipe = load_recipe("compact", changes)
+    recipe = load_recipe("mixed", changes)
     assert recipe.loop.max_steps == 7
     assert recipe.optimizer.learning_rate == 1.0
     assert recipe.network.widths == [8, 8, 8]
@@ -48,3 +48,47 @@ def test_unknown_keys_and_recipes_are_errors(tmp_path):
         load_recipe(str(path))
     with pytest.raises(RecipeError, match="no recipe 'papper': use one of"):
         load_recipe("papper")
+
+
+def test_a_loaded_recipe_is_changed_like_one_to_be_loaded():
+    changes = ["extractor=fixed", "losses.feature=1", "uplift.conditioned=false", "parent=mine.toml"]
+    recipe = load_recipe("compact-small")
+    assert changed(recipe, changes) == load_recipe("compact-small", changes)
+    assert recipe == load_recipe("compact-small")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("losses.gan=1.0", "the recipe has no key 'losses.gan'"),
+        ("views.shrunk=-1", r"recipe sharp-small: views.shrunk: .*greater than or equal to 0"),
+        ("extractor=frozen", r"recipe sharp-small: extractor: .*'trained' or 'fixed'"),
+        ("extractor=fixed", "a fixed extractor, or a teacher, needs a parent"),
+        ("teacher=parent", "a fixed extractor, or a teacher, needs a parent"),
+    ],
+)
+def test_changes_that_do_not_fit_a_loaded_recipe_are_errors(change, message):
+    with pytest.raises(RecipeError, match=message):
+        changed(load_recipe("sharp-small"), [change])
+
+
+def test_a_fixed_extractor_needs_a_generator_to_train():
+    with pytest.raises(RecipeError, match="there must be uplift.blocks to train"):
+        load_recipe("compact-small", ["extractor=fixed", "uplift.blocks=0"])
+
+
+@pytest.mark.parametrize("name", ["compact", "mixed", "paper-small"])
+def test_no_loop_of_a_shortened_recipe_is_longer_and_nothing_else_is_changed(name):
+    def without_steps(values):
+        rows = {key: without_steps(value) if isinstance(value, dict) else value for key, value in values.items()}
+        steps.extend([rows.pop("max_steps")] if "max_steps" in rows else [])
+        return rows
+
+    steps: list[int] = []
+    recipe = load_recipe(name)
+    others = without_steps(recipe.model_dump())
+    whole, steps = steps, []
+    assert without_steps(shortened(recipe, 700).model_dump()) == others
+    assert steps == [min(700, length) for length in whole]
+    with pytest.raises(RecipeError, match="--max-steps 0: at least 1"):
+        shortened(recipe, 0)

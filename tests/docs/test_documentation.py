@@ -53,3 +53,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_command_is_in_the_reference() -> None:
     reference = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"## fsrfer {name}" not in reference] == []
+
+
+def test_every_rival_of_the_compact_comparison_is_explained() -> None:
+    from fsrfer.training.compact_comparison import FINALISTS, RIVALS
+
+    page = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
+    _, _, rest = page.partition("## Compact feature super-resolution and its rivals\n")
+    table, _, _ = rest.partition("\n## ")
+    names = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
+    assert names == ["bicubic", "image-sr", *(rival.name for rival in RIVALS)]
+    assert "the finalists " + "`{}`, `{}` and `{}`".format(*FINALISTS) in " ".join(page.split())

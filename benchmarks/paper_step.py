@@ -42,6 +42,7 @@ from fsrfer.training.fsr import AdversarialTrainer, Features, PretrainingTrainer
 from fsrfer.training.fsr_run import SHARP
 from fsrfer.training.image_sr import ImageSrTrainer
 from fsrfer.training.loop import Trainee
+from measuring import processor, readable
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -233,7 +234,7 @@ def extrapolation(recipe: FsrRecipe, batch: int, precision: str, days: float) ->
     loops = {stage: _loop(recipe, stage) for stage in TRAINED}
     stages = ", ".join(f"{loop.max_steps} steps of {loop.batch_size} faces ({stage})" for stage, loop in loops.items())
     return (
-        f"Extrapolated, not measured: {_readable(days)} days for the whole schedule on this machine in {precision} "
+        f"Extrapolated, not measured: {readable(days)} days for the whole schedule on this machine in {precision} "
         f"({stages}), if a face costs in the recipe's batch what it costs in a batch of {batch}. What a step costs "
         "whatever its batch is thereby overstated; validation and checkpoints are left out."
     )
@@ -245,7 +246,7 @@ def network_table(sizes: list[Network]) -> Table:
     for column in ("parameters", "GFLOP"):
         table.add_column(column, justify="right")
     for size in sizes:
-        table.add_row(size.name, f"{size.parameters:,}", _readable(size.gflop))
+        table.add_row(size.name, f"{size.parameters:,}", readable(size.gflop))
     return table
 
 
@@ -255,10 +256,10 @@ def step_table(steps: list[Step], batch: int) -> Table:
     for column in ("seconds", "spread", "peak MiB"):
         table.add_column(column, justify="right")
     for step in steps:
-        row = (_readable(step.seconds), _readable(step.spread), f"{step.peak_mib:,.0f}")
+        row = (readable(step.seconds), readable(step.spread), f"{step.peak_mib:,.0f}")
         table.add_row(step.stage, step.precision, *row)
         for name, seconds in step.parts.items():
-            table.add_row(f"  {name}", "", _readable(seconds), "", "", style="dim")
+            table.add_row(f"  {name}", "", readable(seconds), "", "", style="dim")
     return table
 
 
@@ -266,7 +267,7 @@ def machine(options: argparse.Namespace, recipe: FsrRecipe) -> dict[str, Any]:
     """What a reader needs to compare figures."""
     return {
         "recipe": " ".join([recipe.name, *options.set]),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": options.threads or torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
@@ -346,18 +347,6 @@ def _given(part: nn.Module, feature: Tensor) -> Callable[[Tensor], Tensor]:
 
 def _parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
-
-
-def _readable(value: float) -> str:
-    """Three digits, without exponents."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

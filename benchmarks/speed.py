@@ -9,11 +9,9 @@ import json
 import os
 import platform
 import resource
-import statistics
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -27,27 +25,11 @@ from fsrfer import Recognizer
 from fsrfer.images import load_rgb
 from fsrfer.inference.detection import PRESETS, Detector
 from fsrfer.types import UInt8Image
+from measuring import Measured, once, processor, random_picture, readable, summary, timed
 
 BATCHES = (1, 64)
 CROWD = 100
 PHOTO_SIZE = (1920, 1080)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One line of the result.
-
-    Attributes:
-        what: was measured.
-        value: the median of the repetitions.
-        unit: of the value.
-        spread: half the distance between the quartiles, in the same unit; None for a single figure.
-    """
-
-    what: str
-    value: float
-    unit: str
-    spread: float | None = None
 
 
 def main() -> int:
@@ -126,31 +108,6 @@ def detection(photo: UInt8Image, threads: int | None, repeat: int) -> list[Measu
     return results
 
 
-def timed(action: Callable[[], object], repeat: int) -> list[float]:
-    """Seconds of each repetition, after one that does not count."""
-    return [once(action) for _ in range(repeat + 1)][1:]
-
-
-def once(action: Callable[[], object]) -> float:
-    """Seconds that one call takes."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def summary(what: str, values: list[float], unit: str) -> Measured:
-    """Median and half the distance between the quartiles."""
-    if len(values) < 2:
-        return Measured(what, values[0], unit)
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return Measured(what, statistics.median(values), unit, (high - low) / 2)
-
-
-def random_picture(rng: np.random.Generator, width: int, height: int) -> UInt8Image:
-    """Noise, height x width x 3."""
-    return rng.integers(0, 256, (height, width, 3), np.uint8)
-
-
 def peak_memory() -> float:
     """The most memory this process held so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -171,14 +128,6 @@ def machine(options: argparse.Namespace, recognizer: Recognizer, photo: UInt8Ima
     }
 
 
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
-
-
 def as_table(results: list[Measured], facts: dict[str, Any]) -> Table:
     """Figures, with the facts of the machine below."""
     table = Table(
@@ -193,11 +142,6 @@ def as_table(results: list[Measured], facts: dict[str, Any]) -> Table:
         spread = "" if result.spread is None else readable(result.spread)
         table.add_row(result.what, readable(result.value), spread, result.unit)
     return table
-
-
-def readable(value: float) -> str:
-    """Three digits, without exponents."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""What the benchmarks of speed share: a clock, medians, made-up pictures, and facts of the machine."""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fsrfer.types import UInt8Image
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One line of the result.
+
+    Attributes:
+        what: was measured.
+        value: the median of the repetitions.
+        unit: of the value.
+        spread: half the distance between the quartiles, in the same unit; None for a single figure.
+    """
+
+    what: str
+    value: float
+    unit: str
+    spread: float | None = None
+
+
+def timed(action: Callable[[], object], repeat: int) -> list[float]:
+    """Seconds of each repetition, after one that does not count."""
+    return [once(action) for _ in range(repeat + 1)][1:]
+
+
+def once(action: Callable[[], object]) -> float:
+    """Seconds that one call takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def summary(what: str, values: list[float], unit: str) -> Measured:
+    """Median and half the distance between the quartiles."""
+    if len(values) < 2:
+        return Measured(what, values[0], unit)
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return Measured(what, statistics.median(values), unit, (high - low) / 2)
+
+
+def random_picture(rng: np.random.Generator, width: int, height: int) -> UInt8Image:
+    """Noise, height x width x 3."""
+    return rng.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def readable(value: float) -> str:
+    """Three digits, without exponents."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -6,8 +6,11 @@ import json
 import pytest
 
 from fsrfer.cli.main import main
+from fsrfer.recipes.schema import load_recipe, save_recipe
+from fsrfer.training.compact import CompactTrainer
+from fsrfer.training.image_sr import ImageSrTrainer
 from support.made_faces import make_rafdb
-from support.tiny_recipes import TINY_FSR
+from support.tiny_recipes import TINY_COMPACT, TINY_FSR, write_tiny_parent
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +68,66 @@ def test_other_faces_do_not_mix_with_these(bench, tmp_path, capsys):
     other = make_rafdb(tmp_path / "rafdb", test=14)
     assert main([word if not word.startswith("rafdb=") else f"rafdb={other}" for word in words]) == 2
     assert "holds figures of rafdb test (21 faces" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def compact_bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compact-bench")
+    rafdb, parent = make_rafdb(folder / "rafdb"), write_tiny_parent(folder / "parent.toml")
+    save_recipe(load_recipe("compact-small", [*TINY_COMPACT, f"parent={parent}", "name=tiny"]), folder / "tiny.toml")
+    words = ["benchmark", "--recipe", str(folder / "tiny.toml"), "--data", f"rafdb={rafdb}", "-o", str(folder / "out")]
+    words += ["--max-steps", "2", "--factors", "1,4", "--precision", "32-true"]
+    assert main([*words, "--rivals", "fsr", "joint"]) == 0
+    return folder / "out", words
+
+
+def test_compact_rivals_are_compared_with_the_full_method(compact_bench):
+    out, _ = compact_bench
+    report = json.loads((out / "report" / "report.json").read_text())
+    assert set(report["methods"]) == {"tiny-bicubic", "tiny-image-sr", "tiny-fsr", "tiny-joint"}
+    assert report["reference"] == "tiny-joint"
+    assert all(list(method["factors"]) == ["x1", "x4"] for method in report["methods"].values())
+    runs = out / "runs" / "tiny" / "seed-1"
+    for name in ("start", "sharp", "fsr", "joint"):
+        with (runs / name / "metrics-compact.csv").open() as lines:
+            assert max(int(row["step"]) for row in csv.DictReader(lines)) == 2
+    costs = {name: method["gflop"] for name, method in report["methods"].items()}
+    assert costs["tiny-bicubic"] < costs["tiny-fsr"] == costs["tiny-joint"] < costs["tiny-image-sr"]
+
+
+def test_compact_rivals_that_are_there_are_not_trained_again(compact_bench, monkeypatch):
+    out, words = compact_bench
+    before = stored(out)
+    times = {path: path.stat().st_mtime_ns for path in out.glob("predictions/**/*.npy")}
+    for trainer in (CompactTrainer, ImageSrTrainer):
+        monkeypatch.setattr(trainer, "train_step", lambda *_: pytest.fail("trained again"))
+    assert main([*words, "--rivals", "fsr", "joint"]) == 0
+    assert stored(out) == before
+    assert {path: path.stat().st_mtime_ns for path in out.glob("predictions/**/*.npy")} == times
+
+
+def test_compact_rivals_without_the_full_method_are_compared_with_the_plain_one(compact_bench, tmp_path):
+    _, words = compact_bench
+    words = [str(tmp_path / "out") if word.endswith("/out") else word for word in words]
+    assert main([*words, "--rivals", "mixed"]) == 0
+    report = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
+    assert set(report["methods"]) == {"tiny-bicubic", "tiny-image-sr", "tiny-mixed"}
+    assert report["reference"] == "tiny-bicubic"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "mixed"], "--recipe mixed: comparisons are of kind fsr or compact"),
+        (["--recipe", "compact-small", "--rivals", "fsr", "jiont"], "--rivals jiont: known are fsr, "),
+        (["--recipe", "paper-small", "--rivals", "fsr"], "--rivals: of a compact recipe"),
+        (["--recipe", "compact", "--set", "validation=rafdb"], "a comparison needs a parent trained on sharp faces"),
+    ],
+)
+def test_comparisons_that_cannot_be_are_one_line(arguments, message, compact_bench, tmp_path, capsys):
+    data = compact_bench[1][3:5]
+    capsys.readouterr()
+    assert main(["benchmark", *arguments, *data, "-o", str(tmp_path / "out"), "--max-steps", "1"]) == 2
+    complaint = capsys.readouterr().err.strip()
+    assert message in complaint
+    assert len(complaint.splitlines()) == 1

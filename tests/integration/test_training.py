@@ -9,25 +9,43 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from fsrfer.cli.main import main
-from support.made_faces import make_rafdb
-from support.tiny_recipes import TINY_CLASSIFIER, TINY_FSR
+from fsrfer.inference.recognition import ExpressionModel
+from fsrfer.recipes.schema import load_recipe
+from fsrfer.training.finished import load_predictor
+from support.made_faces import make_rafdb, pattern
+from support.tiny_recipes import TINY_CLASSIFIER, TINY_COMPACT, TINY_FSR, write_tiny_parent
+from support.toy_model import toy_bytes
 
-RECIPES = {"compact": TINY_CLASSIFIER, "paper-small": TINY_FSR}
+RECIPES = {
+    "compact-small": [*TINY_COMPACT, "losses.adversarial=0.1", "camera.share=0.5", "camera.noise=10.0"],
+    "mixed": TINY_CLASSIFIER,
+    "paper-small": TINY_FSR,
+}
+STAGES = {
+    "mixed": ["classifier"],
+    "compact-small": ["compact"],
+    "paper-small": ["extractor", "pretraining", "adversarial"],
+}
 
 
 @pytest.fixture(scope="module")
 def rafdb(tmp_path_factory) -> Path:
-    return make_rafdb(tmp_path_factory.mktemp("rafdb"))
+    folder = make_rafdb(tmp_path_factory.mktemp("rafdb"))
+    write_tiny_parent(folder / "parent.toml")
+    return folder
 
 
 def command(recipe, rafdb, run, *more, steps=6, changes=()):
+    parent = [f"parent={rafdb / 'parent.toml'}"] if recipe == "compact-small" else []
     return [
         sys.executable, "-m", "fsrfer.cli.main", "train", recipe, "--data", f"rafdb={rafdb}", "-o", str(run),
-        "--max-steps", str(steps), "--precision", "32-true", "--set", *RECIPES[recipe], *changes, *more,
+        "--max-steps", str(steps), "--precision", "32-true", "--set", *RECIPES.get(recipe, TINY_CLASSIFIER), *parent,
+        *changes, *more,
     ]  # fmt: skip
 
 
@@ -36,6 +54,11 @@ def fsrfer(arguments, **options):
     return subprocess.run(
         arguments, check=False, env=environment, capture_output=True, text=True, timeout=300, **options
     )
+
+
+def here(arguments):
+    """The same command in this process, which is quicker; the exit code."""
+    return main(arguments[3:])
 
 
 def losses(run, stage):
@@ -55,8 +78,9 @@ def finished(request, rafdb, tmp_path_factory):
 def test_a_run_folder_holds_recipe_weights_metrics_and_plots(finished):
     recipe, run = finished
     names = {path.name for path in run.iterdir()}
-    stages = {"compact": ["classifier"], "paper-small": ["extractor", "pretraining", "adversarial"]}[recipe]
+    stages = STAGES[recipe]
     expected = {f"metrics-{stage}.csv" for stage in stages} | {f"curves-{stage}.png" for stage in stages}
+    expected |= {"parent"} if recipe == "compact-small" else set()
     assert {"recipe.toml", "model.safetensors", *expected} <= names
     assert not [name for name in names if name.startswith(".partial")]
 
@@ -78,65 +102,131 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(finished, rafdb, tmp_p
     ours, theirs = (load_file(run / "model.safetensors") for run in (tmp_path / "run", unbroken))
     assert ours.keys() == theirs.keys()
     assert all((ours[name] == theirs[name]).all() for name in ours)
-    for table in unbroken.glob("metrics-*.csv"):
-        stage = table.stem.removeprefix("metrics-")
+    for stage in STAGES[recipe]:
         assert losses(tmp_path / "run", stage) == losses(unbroken, stage)
 
 
 def test_two_processes_compute_what_one_does(finished, rafdb, tmp_path):
     recipe, unbroken = finished
-    done = fsrfer(
-        command(
-            recipe, rafdb, tmp_path / "run", "--devices", "2", changes=["network.dropout=0.0"][: recipe == "compact"]
-        )
-    )
+    done = fsrfer(command(recipe, rafdb, tmp_path / "run", "--devices", "2"))
     assert done.returncode == 0, done.stderr
-    alone = unbroken
-    if recipe == "compact":
-        alone = tmp_path / "alone"
-        assert fsrfer(command(recipe, rafdb, alone, changes=["network.dropout=0.0"])).returncode == 0
-    for table in unbroken.glob("metrics-*.csv"):
-        stage = table.stem.removeprefix("metrics-")
+    for stage in STAGES[recipe]:
         one, two = losses(unbroken, stage), losses(tmp_path / "run", stage)
         steps = {key: value for key, value in one.items() if "accuracy" not in key[1]}
         assert {key: two[key] for key in steps} == pytest.approx(steps, rel=2e-3, abs=1e-4)
 
 
-def test_a_finished_folder_is_not_overwritten_and_other_settings_do_not_resume(finished, rafdb):
+def test_a_finished_folder_is_not_overwritten_and_other_settings_do_not_resume(finished, rafdb, capsys):
     recipe, run = finished
-    again = fsrfer(command(recipe, rafdb, run))
-    assert again.returncode == 2
-    assert "holds a run already; add --resume" in again.stderr
-    other = fsrfer(command(recipe, rafdb, run, "--resume", steps=5))
-    assert other.returncode == 2
-    assert "begun with other settings" in other.stderr
+    assert here(command(recipe, rafdb, run)) == 2
+    assert "holds a run already; add --resume" in capsys.readouterr().err
+    assert here(command(recipe, rafdb, run, "--resume", steps=5)) == 2
+    assert "begun with other settings" in capsys.readouterr().err
+
+
+def evaluated(model, rafdb, report, *more):
+    arguments = ["--data", f"rafdb={rafdb}", "--split", "test", "--factors", "1,4", "--json", str(report), *more]
+    assert main(["evaluate", str(model), *arguments]) == 0
+    return json.loads(report.read_text())
 
 
 def test_evaluate_measures_what_was_trained(finished, rafdb, tmp_path):
-    recipe, run = finished
-    model = run / "model.onnx" if recipe == "compact" else run
-    done = fsrfer(
-        [
-            sys.executable,
-            "-m",
-            "fsrfer.cli.main",
-            "evaluate",
-            str(model),
-            "--data",
-            f"rafdb={rafdb}",
-            "--split",
-            "test",
-            "--factors",
-            "1,4",
-            "--json",
-            str(tmp_path / "report.json"),
-        ]
+    _, run = finished
+    for model in {run, *run.glob("model.onnx")}:
+        report = evaluated(model, rafdb, tmp_path / "report.json")
+        assert list(report["factors"]) == ["x1", "x4"]
+        assert report["factors"]["x1"]["faces"] == 21
+        assert sum(map(sum, report["factors"]["x4"]["confusion"]["rows_true_columns_predicted"])) == 21
+        assert report["degradation"] == "plainly"
+
+
+@pytest.mark.parametrize("finished", ["compact-small"], indirect=True)
+def test_a_compact_model_tells_the_size_and_answers_like_its_run(finished, rafdb, tmp_path):
+    _, run = finished
+    faces = np.stack([pattern(label, 16, np.random.default_rng(label)) for label in range(7)])
+    found = ExpressionModel(run / "model.onnx").answers(faces)
+    assert found.effective_px.shape == (7,)
+    assert ((found.effective_px >= 1) & (found.effective_px <= 16)).all()
+    np.testing.assert_array_equal(found.probabilities.argmax(1), load_predictor(run)(list(faces)).argmax(1))
+    reports = [evaluated(model, rafdb, tmp_path / "report.json", "--camera") for model in (run, run / "model.onnx")]
+    assert {report["degradation"] for report in reports} == {"by_camera"}
+    by_run, by_model = ({x: rows["confusion"] for x, rows in report["factors"].items()} for report in reports)
+    assert by_run == by_model
+    assert evaluated(run, rafdb, tmp_path / "report.json")["factors"] != reports[0]["factors"]
+
+
+@pytest.mark.parametrize("finished", ["compact-small"], indirect=True)
+def test_a_parent_is_trained_first_and_no_longer_than_asked_for(finished, rafdb):
+    _, run = finished
+    assert load_recipe(str(rafdb / "parent.toml")).loop.max_steps > 6
+    assert max(step for step, _ in losses(run / "parent", "compact")) == 6
+    assert (
+        ExpressionModel(run / "model.onnx").info.training["origin"] == f"recipe {rafdb / 'parent.toml'}, trained first"
     )
-    assert done.returncode == 0, done.stderr
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert list(report["factors"]) == ["x1", "x4"]
-    assert report["factors"]["x1"]["faces"] == 21
-    assert sum(map(sum, report["factors"]["x4"]["confusion"]["rows_true_columns_predicted"])) == 21
+
+
+@pytest.fixture(scope="module")
+def start(rafdb, tmp_path_factory):
+    """A finished run that may stand for the tiny parent."""
+    run = tmp_path_factory.mktemp("start") / "run"
+    assert here(command("sharp-small", rafdb, run)) == 0
+    return run
+
+
+STAYS_AS_IT_STARTS = ["extractor=fixed", "teacher=parent", "optimizer.learning_rate=1e-12", "losses.adversarial=0.0"]
+
+
+@pytest.mark.parametrize("what", ["a run", "a model file"])
+def test_a_finished_run_or_a_model_file_may_stand_for_the_parent(start, rafdb, tmp_path, what):
+    init = start if what == "a run" else start / "model.onnx"
+    run = tmp_path / "run"
+    assert here(command("compact-small", rafdb, run, "--init", str(init), steps=1, changes=STAYS_AS_IT_STARTS)) == 0
+    assert not (run / "parent").exists()
+    faces = [pattern(label, 16, np.random.default_rng(label)) for label in range(7)]
+    np.testing.assert_allclose(load_predictor(run)(faces), load_predictor(start)(faces), atol=1e-4)
+    assert "SHA-256" in ExpressionModel(run / "model.onnx").info.training["origin"]
+
+
+def test_a_model_of_another_recipe_does_not_stand_for_the_parent(start, rafdb, tmp_path, capsys):
+    toy = tmp_path / "toy.onnx"
+    toy.write_bytes(toy_bytes())
+    write_tiny_parent(tmp_path / "wider.toml", "network.widths=[12]")
+    wider = ["network.widths=[12]", f"parent={tmp_path / 'wider.toml'}"]
+    for number, (init, changes, message) in enumerate(
+        [
+            (toy, [], f"{toy}: nothing where "),
+            (start / "model.onnx", wider, "where stages.0.0.0.weight (12, 4, 3, 3) was expected"),
+            (start, wider, "the parent's stages.0.0.0.weight is (8, 4, 3, 3), not (12, 4, 3, 3)"),
+        ]
+    ):
+        capsys.readouterr()
+        run = tmp_path / f"run-{number}"
+        assert here(command("compact-small", rafdb, run, "--init", str(init), changes=changes)) == 2
+        complaint = capsys.readouterr().err
+        assert message in complaint
+        assert complaint.count("\n") == 1
+        assert not (run / "model.safetensors").exists()
+
+
+def test_what_cannot_stand_for_a_parent_is_refused_before_a_run_is_begun(toy, rafdb, tmp_path, capsys):
+    damaged, picture, empty = tmp_path / "damaged.onnx", tmp_path / "picture.onnx", tmp_path / "empty"
+    damaged.write_bytes(toy_bytes()[:-9] + b"123456789")
+    picture.write_bytes(b"no model")
+    empty.mkdir()
+    for recipe, init, message in [
+        ("sharp-small", toy, "recipe sharp-small has no parent"),
+        ("mixed", toy, "recipe mixed has no parent"),
+        ("paper-small", toy, "recipe paper-small has no parent"),
+        ("compact-small", damaged, f"{damaged}: the file is damaged"),
+        ("compact-small", picture, f"{picture}: not an fsrfer model"),
+        ("compact-small", tmp_path / "none.onnx", "no model there"),
+        ("compact-small", empty, f"{empty}: no finished run there"),
+    ]:
+        assert here(command(recipe, rafdb, tmp_path / "run", "--init", str(init))) == 2
+        complaint = capsys.readouterr().err
+        assert message in complaint
+        assert complaint.count("\n") == 1
+        assert not (tmp_path / "run").exists()
 
 
 def test_it_learns(rafdb, tmp_path):
@@ -147,7 +237,7 @@ def test_it_learns(rafdb, tmp_path):
         "loop.log_every=30",
     ]
     changes += ["optimizer.ema_decay=0.5", "optimizer.learning_rate=1e-2", "loop.checkpoint_every=60"]
-    done = fsrfer(command("compact", rafdb, tmp_path / "run", steps=60, changes=changes))
+    done = fsrfer(command("mixed", rafdb, tmp_path / "run", steps=60, changes=changes))
     assert done.returncode == 0, done.stderr
     measured = losses(tmp_path / "run", "classifier")
     assert measured[60, "accuracy_x1"] > 0.7
@@ -155,7 +245,7 @@ def test_it_learns(rafdb, tmp_path):
 
 
 def test_divergence_stops_with_one_line_and_keeps_the_good_checkpoint(rafdb, tmp_path):
-    done = fsrfer(command("compact", rafdb, tmp_path / "run", steps=40, changes=["optimizer.learning_rate=1e30"]))
+    done = fsrfer(command("mixed", rafdb, tmp_path / "run", steps=40, changes=["optimizer.learning_rate=1e30"]))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "at step" in done.stderr

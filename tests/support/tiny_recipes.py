@@ -23,5 +23,5 @@ TINY_FSR = [
 
 def write_tiny_parent(path: Path, *changes: str) -> Path:
     """A recipe file that a tiny ``compact-small`` can name as its parent: faces as small, sharp ones only."""
-    save_recipe(load_recipe("sharp-small", [*TINY_CLASSIFIER, "loop.max_steps=2", *changes]), path)
+    save_recipe(load_recipe("sharp-small", [*TINY_CLASSIFIER, *changes]), path)
     return path

@@ -41,7 +41,9 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1, rank_share: fl
     if rank_share == 0:
         return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
     rank = max(8, 8 * round(rank_share * out_channels / 8))
-    return FactoredConv(in_channels, out_channels, min(rank, 3 * in_channels, 3 * out_channels), stride)  # no more exist
+    return FactoredConv(
+        in_channels, out_channels, min(rank, 3 * in_channels, 3 * out_channels), stride
+    )  # no more exist
 
 
 class ResidualBlock(nn.Module):

@@ -17,7 +17,7 @@ def test_a_processor_computes_in_half_precision_only_where_it_is_faster(monkeypa
 @pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
 def test_a_gpu_computes_in_half_precision_where_it_has_it(monkeypatch, has_it, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_it)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_it)
     assert fastest_precision() == expected
 
 

@@ -40,10 +40,9 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1, rank_share: fl
     """A 3x3 convolution without bias, whole, or in two factors of rank ``rank_share * out_channels`` (a multiple of 8)."""
     if rank_share == 0:
         return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-    rank = max(8, 8 * round(rank_share * out_channels / 8))
-    return FactoredConv(
-        in_channels, out_channels, min(rank, 3 * in_channels, 3 * out_channels), stride
-    )  # no more exist
+    highest = 3 * min(in_channels, out_channels)
+    rank = min(highest, max(8, 8 * round(rank_share * out_channels / 8)))
+    return FactoredConv(in_channels, out_channels, rank, stride)
 
 
 class ResidualBlock(nn.Module):

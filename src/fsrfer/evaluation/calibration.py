@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fsrfer.evaluation.metrics import wilson_interval
-
 Floats = NDArray[np.float64]
 
 DEGREE = 2
@@ -16,7 +14,8 @@ DEGREE = 2
 LOG_LIMIT = float(np.log(4.0))
 """No temperature is above 4 or below 1/4: a polynomial could leave all bounds beyond the sizes that it was fitted on."""
 
-Z_ONE_SIDED_95 = 1.645
+ENOUGH_CERTAIN = 30
+"""Certain answers by which a threshold can be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +108,31 @@ def crossfitted(views: Mapping[float, Views], labels: NDArray[np.int64], degree:
 def certain_threshold(
     probabilities: Mapping[float, NDArray[np.floating]], labels: NDArray[np.int64], precision: float = 0.85
 ) -> float:
-    """The smallest probability from which answers are right at least ``precision`` of the time at every factor.
+    """The smallest probability from which, and from any higher one, answers are right often enough at every factor.
 
-    So sure must one be of it that the lower end of Wilson's one-sided 95% interval reaches the precision: a threshold that
-    only just holds on these faces would not hold on others.
+    "Any higher one" keeps a lucky dip from being taken: it must hold at each higher threshold that still leaves
+    `ENOUGH_CERTAIN` answers. With fewer there is nothing to judge by.
 
     Args:
         probabilities: N x classes for each factor.
         labels: int64, N.
-        precision: the share of right answers that certain ones must reach.
+        precision: the share of right answers that certain ones must reach, 0..1.
 
     Returns:
         a multiple of 0.01 below 1, or 1.0 (nothing is ever certain) where none reaches it.
     """
-    for threshold in np.arange(0.30, 1.0, 0.01).round(2):
-        if all(_surely(rows, labels, float(threshold), precision) for rows in probabilities.values()):
-            return float(threshold)
-    return 1.0
+    lowest = 1.0
+    for threshold in np.arange(0.99, 0.29, -0.01).round(2):
+        if any(_too_often_wrong(rows, labels, float(threshold), precision) for rows in probabilities.values()):
+            break
+        lowest = float(threshold)
+    return lowest
 
 
-def _surely(rows: NDArray[np.floating], labels: NDArray[np.int64], threshold: float, precision: float) -> bool:
-    """Whether answers at or above a threshold are right often enough; true where there are none."""
+def _too_often_wrong(rows: NDArray[np.floating], labels: NDArray[np.int64], threshold: float, precision: float) -> bool:
     certain = rows.max(1) >= threshold
-    right = int((rows.argmax(1) == labels)[certain].sum())
-    return not certain.any() or wilson_interval(right, int(certain.sum()), Z_ONE_SIDED_95)[0] >= precision
+    right = (rows.argmax(1) == labels)[certain]
+    return len(right) >= ENOUGH_CERTAIN and float(right.mean()) < precision
 
 
 def selective_accuracy(

@@ -93,19 +93,28 @@ def test_crossfitted_probabilities_know_nothing_of_a_faces_own_half():
     np.testing.assert_allclose(crossed[1::2, 0], 0.832, atol=0.001)
 
 
-def test_the_threshold_is_the_smallest_that_surely_holds_at_every_factor():
+def test_the_threshold_is_the_smallest_that_holds_at_every_factor():
     labels = np.zeros(200, np.int64)
-    sharp = np.repeat([[0.9, 0.1], [0.45, 0.55]], 100, axis=0)  # always right from 0.56 on
-    small = np.repeat([[0.9, 0.1], [0.3, 0.7]], 100, axis=0)  # always right from 0.71 on
+    sharp = np.repeat([[0.9, 0.1], [0.445, 0.555]], 100, axis=0)  # always right from 0.56 on
+    small = np.repeat([[0.9, 0.1], [0.295, 0.705]], 100, axis=0)  # always right from 0.71 on
     assert certain_threshold({1: sharp}, labels) == pytest.approx(0.56)
     assert certain_threshold({1: sharp, 8: small}, labels) == pytest.approx(0.71)
     assert selective_accuracy(small, labels, 0.71) == (1.0, 0.5)
     assert selective_accuracy(small, labels, 0.95) == (None, 0.0)
 
 
-def test_few_certain_answers_are_not_enough_to_be_sure_of_a_threshold():
-    probabilities = np.repeat([[0.9, 0.1], [0.45, 0.55]], 10, axis=0)
-    assert certain_threshold({1: probabilities}, np.zeros(20, np.int64)) == pytest.approx(0.91)  # 10 of 10 prove 79%
+def test_a_threshold_that_holds_by_luck_below_one_that_does_not_is_passed_over():
+    # 40 surest answers, half of them wrong; then 960 right ones at 0.75 that would lift the average above 85%.
+    probabilities = np.repeat([[0.955, 0.045], [0.045, 0.955], [0.755, 0.245]], [20, 20, 960], axis=0)
+    labels = np.zeros(1000, np.int64)
+    accuracy, _ = selective_accuracy(probabilities, labels, 0.75)
+    assert accuracy == pytest.approx(0.98)
+    assert certain_threshold({1: probabilities}, labels) == pytest.approx(0.96)
+
+
+def test_a_handful_of_certain_answers_decides_nothing():
+    probabilities = np.repeat([[0.955, 0.045], [0.045, 0.955], [0.755, 0.245]], [9, 20, 960], axis=0)
+    assert certain_threshold({1: probabilities}, np.zeros(989, np.int64)) == pytest.approx(0.30)
 
 
 def test_a_poor_camera_makes_the_same_picture_of_the_same_face_and_another_of_each():

@@ -151,8 +151,7 @@ def _train_compact(
     folder = options.output / "runs" / recipe.name / f"seed-{recipe.seed}"
     open_run(folder, recipe, resume=True)
     data = load_training_data(recipe, sources)
-    fabric = open_fabric(1, 1, options.precision)
-    return train_compact_rivals(fabric, recipe, data, folder, chosen, options.max_steps)
+    return train_compact_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen)
 
 
 def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe | FsrRecipe") -> None:

@@ -77,7 +77,6 @@ def train_compact_rivals(
     data: TrainingData,
     folder: Path,
     chosen: Sequence[str],
-    max_steps: int | None = None,
 ) -> tuple[Method, ...]:
     """Train the chosen rivals, and what they are measured against; what a former call finished is loaded.
 
@@ -87,7 +86,6 @@ def train_compact_rivals(
         data: the training faces.
         folder: of this round; one sub-folder a rival.
         chosen: names among `RIVALS`.
-        max_steps: at most so many for the rival that restores pictures; the recipe says those of the others.
     """
     sharp = changed(_sharp(recipe), [f"seed={recipe.seed}", f"loop.max_steps={recipe.loop.max_steps}"])
     start = train_network(fabric, sharp, data, folder / "start")
@@ -99,8 +97,7 @@ def train_compact_rivals(
     )
     restorer_recipe = load_recipe(RESTORER_RECIPE, [f"seed={recipe.seed}", *faces])
     assert isinstance(restorer_recipe, FsrRecipe)
-    restorer_recipe = restorer_recipe if max_steps is None else shortened(restorer_recipe, max_steps)
-    restorer = fsr_run.train_image_sr(fabric, restorer_recipe, data, folder)
+    restorer = fsr_run.train_image_sr(fabric, shortened(restorer_recipe, recipe.loop.max_steps), data, folder)
     make = MethodMaker(recipe.input, fabric.device)
     freeze(longer)
     prefix = f"{recipe.name}-"

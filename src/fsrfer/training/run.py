@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fsrfer.errors import RecipeError, TrainingError
-from fsrfer.files import atomic_path
+from fsrfer.files import atomic_path, write_text
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.compact import CompactNet
@@ -32,7 +32,7 @@ from fsrfer.training.parents import CALIBRATION_FACES, inherit, load_exported
 from fsrfer.training.plots import plot_stages
 from fsrfer.version import __version__
 
-RECIPE_FILE, WEIGHTS_FILE = "recipe.toml", "model.safetensors"
+RECIPE_FILE, WEIGHTS_FILE, ORIGIN_FILE = "recipe.toml", "model.safetensors", "origin.txt"
 
 Init = Path | tuple[str, bytes] | None
 """What stands for a recipe's parent: the folder of a finished run, name and content of an exported model, or nothing."""
@@ -99,14 +99,16 @@ def train_compact(
 
     Raises:
         RecipeError: the validation set is not among the sources, the batch does not divide among the processes, the
-            parent takes other faces, or what is finished in the folder was begun with other settings.
+            parent takes other faces, or the folder's run was begun with other settings or from another start.
         DataError: a data set is not in its published layout.
         TrainingError: training diverged.
         ModelError: the exported model was made by another recipe than the parent's.
     """
+    origin = _origin(recipe, init)
+    _require_same_origin(folder / ORIGIN_FILE, origin)
     data = load_training_data(recipe, sources)
     network = train_network(fabric, recipe, data, folder, init, max_steps).eval().cpu()
-    return Trained(network, recipe, data, _origin(recipe, init))
+    return Trained(network, recipe, data, origin)
 
 
 def train_network(
@@ -261,6 +263,15 @@ def _origin(recipe: ClassifierRecipe | CompactRecipe, init: Init) -> str:
     model = (init / WEIGHTS_FILE).read_bytes() if isinstance(init, Path) else init[1]
     name = f"a run of recipe {load_recipe(str(init / RECIPE_FILE)).name}" if isinstance(init, Path) else init[0]
     return f"{name}, SHA-256 {sha256(model).hexdigest()}"
+
+
+def _require_same_origin(kept: Path, origin: str) -> None:
+    """A resumed run must start from what it was begun with."""
+    if kept.exists() and kept.read_text("utf-8").strip() != origin:
+        raise RecipeError(
+            f"{kept.parent}: begun from {kept.read_text('utf-8').strip()}, not {origin}; give the same --init"
+        )
+    write_text(kept, origin + "\n")
 
 
 def _provenance(trained: Trained) -> dict[str, Any]:

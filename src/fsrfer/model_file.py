@@ -38,6 +38,7 @@ class ModelInfo:
         temperature: the logits are divided by it before the softmax; 1 where the graph has done so.
         temperatures: what the graph divides the logits by, at some effective heights in pixels; for reading only.
         certain_from: the smallest probability called certain.
+        certain_px: faces whose detail amounts to less, in pixels of height, are never called certain.
         flip: whether the probabilities of a face and its mirror image are averaged.
         gflop: cost of one face in 10^9 floating-point operations (two a multiply-add), without the mirror image.
         parameters: number of weights.
@@ -57,6 +58,7 @@ class ModelInfo:
     temperature: float = 1.0
     temperatures: Mapping[str, float] = field(default_factory=dict)
     certain_from: float = 0.5
+    certain_px: float = 0.0
     flip: bool = False
     gflop: float = 0.0
     parameters: int = 0

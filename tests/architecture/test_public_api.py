@@ -21,7 +21,8 @@ FIELDS = {
     Group: "faces uncertain too_small shares mean_probabilities",
     Expression: "size_px expression probability probabilities certain effective_px",
     PhotoResult: "source width height faces group error",
-    ModelInfo: "name version labels size colour margin temperature certain_from flip gflop parameters training accuracy",
+    ModelInfo: "name version labels size colour margin temperature temperatures certain_from certain_px flip gflop "
+    "parameters training accuracy confusion",
 }
 
 METHODS = {

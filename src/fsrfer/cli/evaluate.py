@@ -1,14 +1,16 @@
 """``fsrfer evaluate MODEL --data NAME=PATH --split S --factors 1-8``."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsrfer.errors import FsrferError
 
 if TYPE_CHECKING:
-    from fsrfer.evaluation.by_factor import Predict
+    from collections.abc import Callable, Sequence
+
+    from fsrfer.types import FloatArray, UInt8Image
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure the model; returns the exit code."""
     import json
 
+    import numpy as np
     from rich.console import Console
     from rich.progress import track
 
@@ -47,8 +50,11 @@ def run(options: argparse.Namespace) -> int:
     for factor in factors:
         label = f"x{factor:g}"
         indices = lambda i, label=label: track(i, label, console=console, transient=True)  # noqa: E731
-        probabilities = probabilities_at(measured.predict, dataset.load, len(dataset), factor, indices, degrade=degrade)
-        certain_accuracy, certain_share = selective_accuracy(probabilities, dataset.labels, measured.certain_from)
+        measured.certain.clear()
+        probabilities = probabilities_at(measured, dataset.load, len(dataset), factor, indices, degrade=degrade)
+        certain_accuracy, certain_share = selective_accuracy(
+            probabilities, dataset.labels, np.array(measured.certain, bool)
+        )
         report[label] = {
             **score(dataset.labels, probabilities).to_dict(),
             "certain_accuracy": certain_accuracy,
@@ -71,19 +77,38 @@ def run(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    predict: "Predict"
-    certain_from: float
+    """A model as a `Predict` that remembers which of its answers were certain."""
+
+    answer: "Callable[[Sequence[UInt8Image]], tuple[FloatArray, list[bool]]]"
     sha256: str
+    certain: list[bool] = field(default_factory=list)
+
+    def __call__(self, faces: "Sequence[UInt8Image]") -> "FloatArray":
+        probabilities, certain = self.answer(faces)
+        self.certain.extend(certain)
+        return probabilities
 
 
 def _open(model: str, threads: int | None) -> _Measured:
     """A model file or bundled model, or the folder of a run (which needs torch)."""
-    folder = Path(model)
-    if not folder.is_dir():
-        from fsrfer.inference.pipeline import Recognizer
+    if Path(model).is_dir():
+        return _open_run(Path(model), threads)
+    import numpy as np
 
-        recognizer = Recognizer(model, threads=threads)
-        return _Measured(recognizer.probabilities, recognizer.info.certain_from, recognizer.sha256)
+    from fsrfer.inference.pipeline import Recognizer
+    from fsrfer.labels import EXPRESSIONS
+
+    recognizer = Recognizer(model, threads=threads)
+
+    def answer(faces: "Sequence[UInt8Image]") -> "tuple[FloatArray, list[bool]]":
+        answers = recognizer.classify(faces)
+        rows = [[one.probabilities[name] for name in EXPRESSIONS] for one in answers]
+        return np.array(rows, np.float32), [one.certain for one in answers]
+
+    return _Measured(answer, recognizer.sha256)
+
+
+def _open_run(folder: Path, threads: int | None) -> _Measured:
     from hashlib import sha256
 
     from torch import set_num_threads
@@ -93,9 +118,11 @@ def _open(model: str, threads: int | None) -> _Measured:
 
     if threads is not None:
         set_num_threads(threads)
-    # What a run gives is not calibrated, so none of its answers is called certain.
     predict = load_predictor(folder)
-    return _Measured(predict, 1.0, sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest())
+    # What a run gives is not calibrated, so none of its answers is called certain.
+    return _Measured(
+        lambda faces: (predict(faces), [False] * len(faces)), sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    )
 
 
 def parse_factors(text: str) -> list[float]:

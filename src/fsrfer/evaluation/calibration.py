@@ -14,6 +14,9 @@ DEGREE = 2
 LOG_LIMIT = float(np.log(4.0))
 """No temperature is above 4 or below 1/4: a polynomial could leave all bounds beyond the sizes that it was fitted on."""
 
+PROMISE, AIM = 0.85, 0.88
+"""Share of certain answers that are right at every size: what is said of a model, and what its rule is fitted for."""
+
 ENOUGH_CERTAIN = 30
 """Certain answers by which a threshold can be judged."""
 
@@ -105,8 +108,55 @@ def crossfitted(views: Mapping[float, Views], labels: NDArray[np.int64], degree:
     return probabilities
 
 
+@dataclass(frozen=True, slots=True)
+class Certainty:
+    """When an answer is called certain.
+
+    Attributes:
+        threshold: the smallest probability, 0..1.
+        least_px: the smallest effective height in pixels.
+    """
+
+    threshold: float
+    least_px: float = 0.0
+
+    def of(self, probabilities: NDArray[np.floating], effective_px: NDArray[np.floating] | float) -> NDArray[np.bool_]:
+        """Which of N answers are certain."""
+        return np.asarray((probabilities.max(1) >= self.threshold) & (effective_px >= self.least_px))
+
+
+def fit_certainty(
+    probabilities: Mapping[float, NDArray[np.floating]],
+    effective_px: Mapping[float, NDArray[np.floating]],
+    labels: NDArray[np.int64],
+    size: int,
+) -> Certainty:
+    """The rule by which certain answers are right often enough at every factor, and the most factors have some.
+
+    Factors are left out from the largest on, until each of those kept has `ENOUGH_CERTAIN` certain answers to judge by;
+    faces with less detail than the last factor kept leaves are never certain.
+
+    Args:
+        probabilities: N x classes for each factor.
+        effective_px: N for each factor; the estimated heights.
+        labels: int64, N.
+        size: side in pixels that the factors count from.
+
+    Returns:
+        threshold 1.0 (nothing is ever certain) where no rule holds.
+    """
+    factors = sorted(probabilities)
+    for count in range(len(factors), 0, -1):
+        kept = {factor: probabilities[factor] for factor in factors[:count]}
+        least = 0.0 if count == len(factors) else size / factors[count - 1]
+        rule = Certainty(certain_threshold(kept, labels), least)
+        if all(rule.of(rows, effective_px[factor]).sum() >= ENOUGH_CERTAIN for factor, rows in kept.items()):
+            return rule
+    return Certainty(1.0)
+
+
 def certain_threshold(
-    probabilities: Mapping[float, NDArray[np.floating]], labels: NDArray[np.int64], precision: float = 0.85
+    probabilities: Mapping[float, NDArray[np.floating]], labels: NDArray[np.int64], precision: float = AIM
 ) -> float:
     """The smallest probability from which, and from any higher one, answers are right often enough at every factor.
 
@@ -136,10 +186,9 @@ def _too_often_wrong(rows: NDArray[np.floating], labels: NDArray[np.int64], thre
 
 
 def selective_accuracy(
-    probabilities: NDArray[np.floating], labels: NDArray[np.int64], threshold: float
+    probabilities: NDArray[np.floating], labels: NDArray[np.int64], certain: NDArray[np.bool_]
 ) -> tuple[float | None, float]:
-    """Accuracy of the answers at or above a threshold (None without any), and their share of all answers."""
-    certain = probabilities.max(1) >= threshold
+    """Accuracy of the certain answers (None without any), and their share of all answers."""
     right = probabilities.argmax(1) == labels
     accuracy = float(right[certain].mean()) if certain.any() else None
     return accuracy, float(certain.mean())

@@ -13,8 +13,8 @@ from fsrfer.errors import ModelError
 from fsrfer.evaluation.calibration import (
     DEGREE,
     Views,
-    certain_threshold,
     crossfitted,
+    fit_certainty,
     fit_temperature,
     selective_accuracy,
     temperatures,
@@ -73,16 +73,23 @@ def release(
     degree = 0 if network.effective_size is None else DEGREE
     coefficients = fit_temperature(Views.joined(list(views.values())), np.tile(labels, len(views)), degree)
     unseen = crossfitted(views, labels, degree)
-    threshold = certain_threshold(unseen, labels)
+    heights_seen = {factor: info.size * 2.0 ** rows.octaves.mean(0) for factor, rows in views.items()}
+    certainty = fit_certainty(unseen, heights_seen, labels, info.size)
     complete = replace(
         info,
         temperatures={f"{info.size / f:g}": _temperature(f, coefficients) for f in FACTORS},
-        certain_from=threshold,
+        certain_from=certainty.threshold,
+        certain_px=round(certainty.least_px, 2),
         confusion={
             f"{np.median(heights) / factor:g}": _rounded(soft_confusion(view_probabilities(rows, coefficients), labels))
             for factor, rows in views.items()
         },
-        accuracy={split: {f"x{factor:g}": _figures(p, labels, threshold) for factor, p in unseen.items()}},
+        accuracy={
+            split: {
+                f"x{factor:g}": _figures(p, labels, certainty.of(p, heights_seen[factor]))
+                for factor, p in unseen.items()
+            }
+        },
     )
     calibrated = Calibrated(network, coefficients)
     write_model(to_onnx(calibrated, 1 if info.colour == "grey" else 3, info.size), complete, target)
@@ -133,10 +140,10 @@ def _rounded(matrix: NDArray[np.float64]) -> list[list[float]]:
 
 
 def _figures(
-    probabilities: NDArray[np.floating], labels: NDArray[np.int64], threshold: float
+    probabilities: NDArray[np.floating], labels: NDArray[np.int64], certain: NDArray[np.bool_]
 ) -> dict[str, float | None]:
     scores = score(labels, probabilities)
-    certain_accuracy, certain_share = selective_accuracy(probabilities, labels, threshold)
+    certain_accuracy, certain_share = selective_accuracy(probabilities, labels, certain)
     figures: Sequence[tuple[str, float | None]] = (
         ("accuracy", scores.accuracy),
         ("macro_f1", scores.macro_f1),

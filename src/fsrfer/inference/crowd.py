@@ -248,9 +248,10 @@ class CrowdRecognizer:
     ) -> Sighting:
         x1, y1, x2, y2 = found.boxes.boxes[index].tolist()
         size_px, number = y2 - y1, found.numbers[index]
-        alone = likeliest(probabilities, size_px, self._model.info.certain_from, self._min_face, effective_px)
+        info, least = self._model.info, self._min_face
+        alone = likeliest(probabilities, size_px, info.certain_from, least, effective_px, info.certain_px)
         pooled = smoother.add(number, probabilities, size_px, found.frame.time, alone.effective_px)
-        answer = likeliest(pooled, size_px, self._model.info.certain_from, self._min_face)
+        answer = likeliest(pooled, size_px, info.certain_from, least, effective_px, info.certain_px)
         points = None if found.boxes.landmarks is None else found.boxes.landmarks[index].tolist()
         face = Face(
             box=(x1, y1, x2, y2),

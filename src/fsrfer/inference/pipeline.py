@@ -187,7 +187,8 @@ class Recognizer:
         return [self._answer(row, float(rgb.shape[0]), effective) for (row, effective), rgb in rows]
 
     def _answer(self, probabilities: FloatArray, size_px: float, effective_px: float | None) -> Expression:
-        return likeliest(probabilities, size_px, self.info.certain_from, self._min_face, effective_px)
+        info = self.info
+        return likeliest(probabilities, size_px, info.certain_from, self._min_face, effective_px, info.certain_px)
 
 
 def user_boxes(boxes: ArrayLike, height: int, width: int, name: str) -> Detections:

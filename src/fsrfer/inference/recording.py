@@ -84,11 +84,11 @@ class Window:
                 sighting.probabilities, face.size_px, moment.time, effective_px=face.effective_px
             )
 
-    def tally(self, certain_from: float, min_face: float) -> Tally:
+    def tally(self, certain_from: float, min_face: float, certain_px: float = 0.0) -> Tally:
         """Its faces."""
         tally = Tally()
         for pool in self.pools.values():
-            answer = likeliest(pool.probabilities, pool.size_px, certain_from, min_face)
+            answer = likeliest(pool.probabilities, pool.size_px, certain_from, min_face, pool.effective_px, certain_px)
             too_small = pool.size_px < min_face
             tally.add(pool.probabilities, pool.size_px, answer.certain, too_small, pool.effective_px)
         return tally
@@ -263,7 +263,7 @@ class Recorder:
         window = self._window
         if window is None:
             return
-        tally = window.tally(self._info.certain_from, self._plan.min_face)
+        tally = window.tally(self._info.certain_from, self._plan.min_face, self._info.certain_px)
         group = None if tally.counted < self._plan.min_group else estimate(tally, self._info)
         self._add_to_totals(window, tally, group)
         if self.groups is not None:

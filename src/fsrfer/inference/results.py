@@ -187,6 +187,7 @@ def likeliest(
     certain_from: float,
     min_face: float,
     effective_px: float | None = None,
+    certain_px: float = 0.0,
 ) -> Expression:
     """Seven probabilities as an answer; certain only if high enough, on a face that is large enough.
 
@@ -196,11 +197,13 @@ def likeliest(
         certain_from: the smallest probability called certain.
         min_face: the smallest ``size_px`` of a certain answer.
         effective_px: the model's blind estimate; the answer's never exceeds ``size_px``.
+        certain_px: the smallest effective height of a certain answer (of ``size_px`` where there is no estimate).
     """
     best = int(probabilities.argmax())
     probability = float(probabilities[best])
-    certain = probability >= certain_from and size_px >= min_face
     effective = None if effective_px is None else min(size_px, effective_px)
+    large = size_px >= min_face and (size_px if effective is None else effective) >= certain_px
+    certain = probability >= certain_from and large
     return Expression(size_px, EXPRESSIONS[best], probability, by_name(probabilities), certain, effective)
 
 

@@ -6,6 +6,7 @@ from fsrfer.evaluation.calibration import (
     Views,
     certain_threshold,
     crossfitted,
+    fit_certainty,
     fit_temperature,
     selective_accuracy,
     temperatures,
@@ -99,15 +100,15 @@ def test_the_threshold_is_the_smallest_that_holds_at_every_factor():
     small = np.repeat([[0.9, 0.1], [0.295, 0.705]], 100, axis=0)  # always right from 0.71 on
     assert certain_threshold({1: sharp}, labels) == pytest.approx(0.56)
     assert certain_threshold({1: sharp, 8: small}, labels) == pytest.approx(0.71)
-    assert selective_accuracy(small, labels, 0.71) == (1.0, 0.5)
-    assert selective_accuracy(small, labels, 0.95) == (None, 0.0)
+    assert selective_accuracy(small, labels, small.max(1) >= 0.71) == (1.0, 0.5)
+    assert selective_accuracy(small, labels, small.max(1) >= 0.95) == (None, 0.0)
 
 
 def test_a_threshold_that_holds_by_luck_below_one_that_does_not_is_passed_over():
-    # 40 surest answers, half of them wrong; then 960 right ones at 0.75 that would lift the average above 85%.
+    # 40 surest answers, half of them wrong; then 960 right ones at 0.75 that would lift the average above 88%.
     probabilities = np.repeat([[0.955, 0.045], [0.045, 0.955], [0.755, 0.245]], [20, 20, 960], axis=0)
     labels = np.zeros(1000, np.int64)
-    accuracy, _ = selective_accuracy(probabilities, labels, 0.75)
+    accuracy, _ = selective_accuracy(probabilities, labels, probabilities.max(1) >= 0.75)
     assert accuracy == pytest.approx(0.98)
     assert certain_threshold({1: probabilities}, labels) == pytest.approx(0.96)
 
@@ -115,6 +116,29 @@ def test_a_threshold_that_holds_by_luck_below_one_that_does_not_is_passed_over()
 def test_a_handful_of_certain_answers_decides_nothing():
     probabilities = np.repeat([[0.955, 0.045], [0.045, 0.955], [0.755, 0.245]], [9, 20, 960], axis=0)
     assert certain_threshold({1: probabilities}, np.zeros(989, np.int64)) == pytest.approx(0.30)
+
+
+def test_sizes_without_enough_certain_answers_get_none_instead_of_a_higher_threshold_for_all():
+    labels = np.zeros(100, np.int64)
+    sharp = np.tile([0.755, 0.245], (100, 1))
+    small = np.repeat([[0.805, 0.195], [0.195, 0.805]], [20, 80], axis=0)  # sure, and mostly wrong
+    heights = {1.0: np.full(100, 48.0), 8.0: np.full(100, 6.0)}
+    rule = fit_certainty({1.0: sharp, 8.0: small}, heights, labels, size=48)
+    assert (rule.threshold, rule.least_px) == (pytest.approx(0.30), 48.0)
+    assert rule.of(sharp, heights[1.0]).all()
+    assert not rule.of(small, heights[8.0]).any()
+
+
+def test_where_every_size_has_its_certain_answers_none_is_left_out():
+    labels, heights = np.zeros(100, np.int64), {1.0: np.full(100, 48.0), 8.0: np.full(100, 6.0)}
+    sure = np.tile([0.755, 0.245], (100, 1))
+    assert fit_certainty({1.0: sure, 8.0: sure}, heights, labels, size=48).least_px == 0
+
+
+def test_where_no_rule_holds_nothing_is_certain():
+    wrong = np.tile([0.1, 0.9], (100, 1))
+    rule = fit_certainty({1.0: wrong}, {1.0: np.full(100, 48.0)}, np.zeros(100, np.int64), size=48)
+    assert rule.threshold == 1.0
 
 
 def test_a_poor_camera_makes_the_same_picture_of_the_same_face_and_another_of_each():

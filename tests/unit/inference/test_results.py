@@ -88,6 +88,9 @@ def test_the_likeliest_expression_is_certain_only_when_large_enough() -> None:
     assert likeliest(probabilities, 20, certain_from=0.55, min_face=6).certain
     assert not likeliest(probabilities, 20, certain_from=0.65, min_face=6).certain
     assert not likeliest(probabilities, 5, certain_from=0.55, min_face=6).certain
+    assert not likeliest(probabilities, 20, 0.55, 6, effective_px=7.0, certain_px=8.0).certain
+    assert likeliest(probabilities, 20, 0.55, 6, effective_px=9.0, certain_px=8.0).certain
+    assert not likeliest(probabilities, 7, 0.55, 6, certain_px=8.0).certain
     assert likeliest(probabilities, 5, 0.55, 6).expression == "fear"
 
 

@@ -86,10 +86,14 @@ def _spread(views: Views, size: int, what: str) -> dict[str, float]:
 
 
 def _table(figures: Figures, title: str) -> Table:
-    table = Table("factor", *next(iter(figures.values())), title=title)
-    for factor, row in figures.items():
-        table.add_row(factor, *(f"{value:.3f}" if value < 1.5 else f"{value:.1f}" for value in row.values()))
+    table = Table("", *figures, title=title)
+    for name in next(iter(figures.values())):
+        table.add_row(name, *(_short(row[name]) for row in figures.values()))
     return table
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if value < 1.5 else f"{value:.1f}"
 
 
 if __name__ == "__main__":

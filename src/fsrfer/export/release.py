@@ -48,8 +48,9 @@ def release(
 ) -> ModelInfo:
     """Calibrate on validation faces, measure, and write the sealed model file.
 
-    What the file says of calibration and certainty was measured on faces that were not used to fit them: each half of
-    the validation faces by what was fitted on the other. What is shipped is fitted on all of them.
+    What the file says of calibration was measured on faces that were not used to fit it: each half of the validation
+    faces by what was fitted on the other. The rule of certain answers is chosen on the probabilities of both halves, with a
+    margin. The calibration that is shipped is fitted on all faces.
 
     Args:
         network: trained, on the CPU.

@@ -12,17 +12,21 @@ REFERENCE = (ROOT / "docs" / "reference" / "recipes.md").read_text(encoding="utf
 DELTAS = (RECIPES / "README.md").read_text(encoding="utf-8")
 
 _ROW = re.compile(r"^\| `([a-z_.0-9]+)` \|(.*)\|$", re.MULTILINE)
-QUIET = ("name", "log_every", "validate_every", "checkpoint_every")
-"""Keys that the short list of differences leaves out."""
+QUIET = ("log_every", "validate_every", "checkpoint_every")
+"""Keys that the short list of differences leaves out, beside the experiment's name."""
 
 TABLES = {
     "Classifier": {"mixed": None},
-    "Compact": {"compact": None, "compact-fast": "compact", "compact-small": "compact", "sharp-small": "compact"},
+    "Compact": {
+        "compact": None,
+        **dict.fromkeys(("compact-base", "compact-fast", "compact-small", "sharp-small"), "compact"),
+    },
     "Feature super-resolution": {"paper": "paper-small", "paper-small": "paper"},
 }
 """Headings of the reference; under each the recipes in the order of their columns, with the one that bold differs from."""
 
 LISTS = [
+    ("compact-base", "compact"),
     ("compact-fast", "compact"),
     ("compact-small", "compact"),
     ("sharp-small", "compact-small"),
@@ -105,6 +109,6 @@ def test_there_is_a_list_of_differences_for_each_pair_and_no_other():
 def test_the_short_list_has_every_difference(name, other):
     told, mine, others = section(DELTAS, f"{name} against {other}"), recipe(name), recipe(other)
     assert f"| key | `{other}` | `{name}` |" in told.splitlines()
-    different = {key for key in mine if mine[key] != others[key] and not key.endswith(QUIET)}
+    different = {key for key in mine if mine[key] != others[key] and key != "name" and not key.endswith(QUIET)}
     values = {key: [parsed(value) for value in row] for key, row in cells(told).items()}
     assert values == {key: [others[key], mine[key]] for key in different}

@@ -205,7 +205,19 @@ def test_a_model_of_another_recipe_does_not_stand_for_the_parent(start, rafdb, t
         complaint = capsys.readouterr().err
         assert message in complaint
         assert complaint.count("\n") == 1
-        assert not (run / "model.safetensors").exists()
+        assert not run.exists()
+
+
+def test_a_recipe_that_is_its_own_ancestor_is_refused(rafdb, tmp_path, capsys):
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    write_tiny_parent(first, f"parent={second}")
+    write_tiny_parent(second, f"parent={first}")
+    for recipe in (first, second):
+        assert main(["train", str(recipe), "--data", f"rafdb={rafdb}", "-o", str(tmp_path / "run")]) == 2
+        complaint = capsys.readouterr().err
+        assert f"its parents lead back to {second if recipe == first else first}" in complaint
+        assert complaint.count("\n") == 1
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_cannot_stand_for_a_parent_is_refused_before_a_run_is_begun(toy, rafdb, tmp_path, capsys):

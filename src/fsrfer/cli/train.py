@@ -55,12 +55,14 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
-    from fsrfer.training.run import open_run
+    from fsrfer.training.run import check_start, open_run
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
     sources, init = parse_sources(options.data), _initial(options.init, recipe)
+    if not isinstance(recipe, FsrRecipe):
+        check_start(recipe, init)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
         open_run(options.output, recipe, options.resume)

@@ -24,10 +24,20 @@ class UpliftSettings(Section):
 
 
 class ViewSettings(Section):
-    """Each face of a batch is seen sharp once, and shrunk ``shrunk`` times by factors drawn from 1..max_factor."""
+    """Each face of a batch is seen once, and then shrunk ``shrunk`` times by factors drawn from 1..max_factor.
 
+    The first view of a share ``sharp_share`` of the faces is sharp; of the others it is shrunk too, and nothing can follow it.
+    """
+
+    sharp_share: float = Field(ge=0, le=1)
     shrunk: int = Field(ge=0)
     max_factor: float = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _followers_have_a_sharp_view(self) -> Self:
+        if self.shrunk and self.sharp_share < 1:
+            raise ValueError("views.shrunk follow a sharp view: with them views.sharp_share must be 1")
+        return self
 
 
 class CameraRecipe(Section):
@@ -86,6 +96,15 @@ class CompactRecipe(Section):
     optimizer: OptimizerSettings
     loop: LoopSettings
     export: ExportSettings
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn(self) -> Self:
+        losses = self.losses
+        following = losses.feature or losses.perceptual or losses.distillation or losses.adversarial
+        followed = following and (self.views.shrunk or self.teacher == "parent")
+        if not (losses.classification or losses.size or followed):
+            raise ValueError("no loss has a coefficient above 0 and views to learn from")
+        return self
 
     @model_validator(mode="after")
     def _a_fixed_extractor_has_a_parent(self) -> Self:

@@ -58,8 +58,9 @@ class AugmentationSettings(Section):
 
 
 class OptimizerSettings(Section):
-    """AdamW, with a linear warm-up and a cosine descent to zero."""
+    """AdamW, or Muon for kernels beside it, with a linear warm-up and a cosine descent to zero."""
 
+    name: Literal["adamw", "muon"]
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     warmup_steps: int = Field(ge=0)

@@ -16,9 +16,9 @@ from fsrfer.losses.classification import classification_loss
 from fsrfer.recipes.sections import AugmentationSettings, DegradationSettings, LoopSettings, OptimizerSettings
 from fsrfer.training import augment
 from fsrfer.training.compute import (
-    decay_groups,
     descend,
     mean_over_processes,
+    open_optimizer,
     own_rows,
     restore_optimizer,
     to_channels_last,
@@ -57,9 +57,7 @@ class ClassifierTrainer:
     def __init__(self, fabric: Fabric, plan: ClassifierPlan, network: nn.Module, train: Faces, valid: Faces) -> None:
         self.fabric, self.plan, self.train, self.valid = fabric, plan, train, valid
         self.network = fabric.to_device(to_channels_last(network))
-        self.optimizer = torch.optim.AdamW(
-            decay_groups(network, plan.optimizer.weight_decay), lr=plan.optimizer.learning_rate, fused=True
-        )
+        self.optimizer = open_optimizer(network, plan.optimizer)
         self.average = WeightAverage(self.network, plan.optimizer.ema_decay)
         self.degrade = BatchDegrader(plan.size, fabric.device)
 

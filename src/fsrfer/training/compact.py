@@ -28,10 +28,10 @@ from fsrfer.networks.discriminator import FeatureDiscriminator
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.training import augment
 from fsrfer.training.compute import (
-    decay_groups,
     descend,
     freeze,
     mean_over_processes,
+    open_optimizer,
     own_rows,
     restore_optimizer,
     to_channels_last,
@@ -105,9 +105,7 @@ class CompactTrainer:
         if self.fixed:
             for part in (network.stem, network.stages, network.head):
                 part.requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            decay_groups(network, recipe.optimizer.weight_decay), lr=recipe.optimizer.learning_rate, fused=True
-        )
+        self.optimizer = open_optimizer(network, recipe.optimizer)
         self.average = WeightAverage(network, recipe.optimizer.ema_decay)
         self.degrade = BatchDegrader(recipe.input.size, fabric.device)
         self.camera = camera.CameraDegrader(recipe.input.size, fabric.device)
@@ -130,7 +128,9 @@ class CompactTrainer:
     def losses(self, views: Views, output: CompactOutput, step: int) -> dict[str, Tensor]:
         """The losses of one batch, each with its coefficient; those whose coefficient is 0 are left out."""
         settings = self.recipe.losses
-        losses = {"size": settings.size * F.smooth_l1_loss(output.log2_px, views.log2_px)}
+        losses = {}
+        if settings.size:
+            losses["size"] = settings.size * F.smooth_l1_loss(output.log2_px, views.log2_px)
         if settings.classification:
             losses["classification"] = settings.classification * classification_loss(output.logits, views.votes)
         # A network that teaches itself has nothing to learn from its own sharp view.
@@ -158,29 +158,41 @@ class CompactTrainer:
     def views(self, step: int) -> Views:
         """This process's part of the batch at a step."""
         recipe, device = self.recipe, self.fabric.device
-        size, shrunk = recipe.loop.batch_size, recipe.views.shrunk
+        size = recipe.loop.batch_size
         rows = own_rows(self.fabric, size)
         indices = batch_indices(recipe.seed, step, len(self.train), size)[rows]
         changes = augment.draw(size, recipe.augmentation, generator(recipe.seed, "augment", step))[rows]
         sharp = augment.apply(as_maps(self.train.pixels[indices]).to(device).float(), changes.to(device))
-        heights = self.train.heights[indices]
-        faces = [torch.floor(sharp + 0.5)]
-        sizes = [self.degrade.small_sizes(torch.ones(len(indices)), heights).float()]
-        settings = camera.CameraSettings(**recipe.camera.model_dump())
-        for view in range(shrunk):
-            chance = generator(recipe.seed, f"view/{view}", step)
-            factors = (1 + torch.rand(size, generator=chance) * (recipe.views.max_factor - 1))[rows]
-            spoiled = camera.draw(size, settings, chance)[rows]
-            small = self.degrade.small_sizes(factors, heights)
-            faces.append(self.camera(sharp, small.to(device), spoiled))
-            sizes.append(camera.effective_sizes(small, spoiled))
+        views = [self._first_view(sharp, indices, step)]
+        views += [self._shrunk_view(sharp, indices, f"view/{view}", step) for view in range(recipe.views.shrunk)]
         return Views(
-            faces=torch.cat(faces).contiguous(memory_format=torch.channels_last),
-            log2_px=torch.cat(sizes).log2().to(device),
-            votes=self.train.votes[indices].repeat(1 + shrunk, 1).to(device),
-            labels=self.train.labels[indices].repeat(1 + shrunk).to(device),
+            faces=torch.cat([faces for faces, _ in views]).contiguous(memory_format=torch.channels_last),
+            log2_px=torch.cat([px for _, px in views]).log2().to(device),
+            votes=self.train.votes[indices].repeat(len(views), 1).to(device),
+            labels=self.train.labels[indices].repeat(len(views)).to(device),
             sharp=len(indices),
         )
+
+    def _first_view(self, sharp: Tensor, indices: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Faces (N x C x S x S) and their heights in pixels (N): sharp by the recipe's share, else shrunk."""
+        faces = torch.floor(sharp + 0.5)
+        px = self.degrade.small_sizes(torch.ones(len(indices)), self.train.heights[indices]).float()
+        share, size = self.recipe.views.sharp_share, self.recipe.loop.batch_size
+        if share == 1:
+            return faces, px
+        drawn = torch.rand(size, generator=generator(self.recipe.seed, "sharp", step))
+        kept = drawn[own_rows(self.fabric, size)] < share
+        shrunk, shrunk_px = self._shrunk_view(sharp, indices, "view/first", step)
+        return torch.where(kept.to(faces.device)[:, None, None, None], faces, shrunk), torch.where(kept, px, shrunk_px)
+
+    def _shrunk_view(self, sharp: Tensor, indices: Tensor, chance: str, step: int) -> tuple[Tensor, Tensor]:
+        """Faces (N x C x S x S), each shrunk by a factor of its own, and their effective heights in pixels (N)."""
+        recipe, size = self.recipe, self.recipe.loop.batch_size
+        rows, drawn = own_rows(self.fabric, size), generator(recipe.seed, chance, step)
+        factors = (1 + torch.rand(size, generator=drawn) * (recipe.views.max_factor - 1))[rows]
+        spoiled = camera.draw(size, camera.CameraSettings(**recipe.camera.model_dump()), drawn)[rows]
+        small = self.degrade.small_sizes(factors, self.train.heights[indices])
+        return self.camera(sharp, small.to(self.fabric.device), spoiled), camera.effective_sizes(small, spoiled)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

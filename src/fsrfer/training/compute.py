@@ -10,6 +10,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
+from fsrfer.recipes.sections import OptimizerSettings
+from fsrfer.training.muon import Muon
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -65,12 +67,15 @@ def descend(fabric: Fabric, loss: Tensor, network: nn.Module, optimizer: torch.o
     optimizer.step()
 
 
-def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels only; biases and norms go free, and what is closed to gradients is left out."""
+def open_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """The recipe's optimiser, for what of the network is open to gradients; biases and norms go free of weight decay."""
     open_ones = [p for p in network.parameters() if p.requires_grad]
-    decayed = [p for p in open_ones if p.ndim > 1]
-    free = [p for p in open_ones if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+    kernels = {"params": [p for p in open_ones if p.ndim == 4], "weight_decay": settings.weight_decay}
+    matrices = {"params": [p for p in open_ones if 1 < p.ndim < 4], "weight_decay": settings.weight_decay}
+    free = {"params": [p for p in open_ones if p.ndim <= 1], "weight_decay": 0.0}
+    if settings.name == "muon":
+        return Muon([{**kernels, "orthogonal": True}, matrices, free], settings.learning_rate)
+    return torch.optim.AdamW([kernels, matrices, free], lr=settings.learning_rate, fused=True)
 
 
 def freeze(network: Network) -> Network:

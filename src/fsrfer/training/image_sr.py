@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fsrfer.networks.sr import ImageSuperResolver
 from fsrfer.recipes.fsr import FsrRecipe
-from fsrfer.training.compute import descend, mean_over_processes, restore_optimizer
+from fsrfer.training.compute import descend, mean_over_processes, open_optimizer, restore_optimizer
 from fsrfer.training.ema import WeightAverage
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.pairs import PairSampler
@@ -26,11 +26,7 @@ class ImageSrTrainer:
     ) -> None:
         self.fabric, self.settings, self.valid = fabric, recipe.image_sr, valid
         self.restorer = fabric.to_device(restorer)
-        self.optimizer = torch.optim.AdamW(
-            restorer.parameters(),
-            lr=self.settings.optimizer.learning_rate,
-            weight_decay=self.settings.optimizer.weight_decay,
-        )
+        self.optimizer = open_optimizer(restorer, self.settings.optimizer)
         self.average = WeightAverage(restorer, self.settings.optimizer.ema_decay)
         self.sampler = PairSampler(fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="image-sr")
 

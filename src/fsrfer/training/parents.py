@@ -24,13 +24,18 @@ Weights = dict[str, NDArray[np.float32]]
 def inherit(network: CompactNet, parent: CompactNet) -> None:
     """Copy what the parent has into the network.
 
-    A factored convolution takes the best approximation of its rank (Jaderberg et al., BMVC 2014); what the parent lacks keeps
-    its start, which is the identity for residual blocks and for the generator.
+    A factored convolution takes the best approximation of its rank (Jaderberg et al., BMVC 2014), also of one that is in two
+    factors already; what the parent lacks keeps its start, which is the identity for residual blocks and for the generator.
 
     Raises:
         ModelError: the parent has layers that the network lacks, or of other shapes.
     """
     state, inherited = network.state_dict(), parent.state_dict()
+    for name, module in parent.named_modules():
+        if isinstance(module, FactoredConv) and _ranks_differ(network, name, module):
+            inherited[f"{name}.weight"] = product(
+                inherited.pop(f"{name}.down.weight"), inherited.pop(f"{name}.across.weight")
+            )
     for name, module in network.named_modules():
         if isinstance(module, FactoredConv) and f"{name}.weight" in inherited:
             factor_into(module, inherited.pop(f"{name}.weight"))
@@ -43,6 +48,16 @@ def inherit(network: CompactNet, parent: CompactNet) -> None:
                 "it was made by another recipe"
             )
         state[name].copy_(value)
+
+
+def _ranks_differ(network: CompactNet, name: str, module: FactoredConv) -> bool:
+    other = dict(network.named_modules()).get(name)
+    return isinstance(other, FactoredConv) and other.down.out_channels != module.down.out_channels
+
+
+def product(down: Tensor, across: Tensor) -> Tensor:
+    """The 3x3 kernel (out x in x 3 x 3) that a 3x1 and a 1x3 kernel make one after the other."""
+    return torch.einsum("rih,orw->oihw", down[..., 0], across[:, :, 0])
 
 
 def factor_into(module: FactoredConv, weight: Tensor) -> None:

@@ -204,20 +204,47 @@ def parent_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
     return described
 
 
+def check_start(recipe: ClassifierRecipe | CompactRecipe, init: Init) -> None:
+    """Check what a recipe starts from, before data are read and a folder is made.
+
+    Raises:
+        RecipeError: the recipe is among its own parents, or one of them takes other faces.
+        ModelError: what stands for the parent was made by another recipe.
+    """
+    _require_an_end(recipe)
+    if isinstance(recipe, CompactRecipe) and recipe.parent and init is not None:
+        blank = torch.zeros(2, recipe.input.channels, recipe.input.size, recipe.input.size)
+        inherit(compact_net(recipe), _given(recipe, init, blank))
+
+
+def _require_an_end(recipe: ClassifierRecipe | CompactRecipe) -> None:
+    """A recipe must not be among its own parents."""
+    parents: list[str] = []
+    while isinstance(recipe, CompactRecipe) and recipe.parent:
+        if recipe.parent in parents:
+            raise RecipeError(f"recipe {recipe.name}: its parents lead back to {recipe.parent}")
+        parents.append(recipe.parent)
+        recipe = parent_recipe(recipe)
+
+
 def _parent(
     fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: Path, init: Init, max_steps: int | None
 ) -> CompactNet:
-    """The network that a recipe starts from: exported before, or trained now."""
-    if isinstance(init, Path):
-        return load_network(finished_recipe(init), init)
-    described = parent_recipe(recipe)
+    """The network that a recipe starts from: given, or trained now."""
     if init is not None:
-        network, (name, model) = compact_net(described), init
-        faces = as_maps(data.train.pixels[:CALIBRATION_FACES]).float()
-        load_exported(network, model, faces, name)
-        return network
+        return _given(recipe, init, as_maps(data.train.pixels[:CALIBRATION_FACES]).float())
+    described = parent_recipe(recipe)
     described = described if max_steps is None else shortened(described, max_steps)
     return train_network(fabric, described, data, folder, max_steps=max_steps)
+
+
+def _given(recipe: CompactRecipe, init: Path | tuple[str, bytes], faces: Tensor) -> CompactNet:
+    """The network that stands for the recipe's parent; an exported one needs some typical faces."""
+    if isinstance(init, Path):
+        return load_network(finished_recipe(init), init)
+    network, (name, model) = compact_net(parent_recipe(recipe)), init
+    load_exported(network, model, faces, name)
+    return network
 
 
 def describe(trained: Trained) -> ModelInfo:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fsrfer.degradation.resize import BatchDegrader
+from fsrfer.errors import RecipeError
 from fsrfer.networks.compact import CompactOutput
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.training.compact import CompactTrainer
@@ -134,6 +135,45 @@ def test_the_views_of_two_processes_make_up_those_of_one(trainer):
         assert torch.equal(torch.cat([half.unflatten(0, (3, 7)) for half in halves], 1).flatten(0, 1), whole)
     together = torch.cat([part.faces.unflatten(0, (3, 7)) for part in parts], 1).flatten(0, 1)
     assert (together != alone.faces).float().mean() < 0.001  # rounded to whole grey levels
+
+
+SEEN_ONCE = [
+    "views.shrunk=0", "views.sharp_share=0.25", "losses.feature=0.0", "losses.perceptual=0.0", "losses.distillation=0.0",
+]  # fmt: skip
+
+
+def test_faces_seen_once_are_sharp_by_a_share_and_shrunk_by_the_others(trainer, faces):
+    found = {tuple(face.flatten().tolist()) for face in faces.pixels}
+    one, sharp = trainer(*UNCHANGED, *SEEN_ONCE), []
+    for step in range(30):
+        views = one.views(step)
+        assert views.faces.shape == (14, 1, 16, 16)
+        kept = [tuple(face.flatten().int().tolist()) in found for face in views.faces]
+        whole = views.log2_px.exp2().round() >= 10  # the lowest of the heights
+        assert all(whole[place] for place, is_sharp in enumerate(kept) if is_sharp)
+        sharp += kept
+    assert 0.15 < sum(sharp) / len(sharp) < 0.35  # of 420, three standard deviations around a quarter
+
+
+def test_faces_seen_once_are_the_same_in_two_processes(trainer):
+    alone = trainer(*SEEN_ONCE).views(2)
+    parts = [as_process(trainer(*SEEN_ONCE), rank).views(2) for rank in (0, 1)]
+    for field in ("log2_px", "votes", "labels"):
+        assert torch.equal(torch.cat([getattr(part, field) for part in parts]), getattr(alone, field))
+    together = torch.cat([part.faces for part in parts])
+    assert (together != alone.faces).float().mean() < 0.001  # rounded to whole grey levels
+
+
+def test_nothing_can_follow_a_view_that_is_not_sharp(trainer):
+    with pytest.raises(RecipeError, match=r"views\.sharp_share must be 1"):
+        trainer("views.sharp_share=0.25")
+
+
+def test_without_a_loss_there_is_nothing_to_learn(trainer):
+    nothing = ["losses.classification=0.0", "losses.size=0.0"]
+    assert "size" not in trainer("losses.size=0.0").train_step(0)
+    with pytest.raises(RecipeError, match="no loss has a coefficient above 0"):
+        trainer(*SEEN_ONCE, *nothing)
 
 
 # Losses
@@ -277,8 +317,9 @@ def test_validation_measures_the_average_and_leaves_the_network_as_it_is(trainer
     assert figures["accuracy_x1"] == pytest.approx((output.argmax(1) == faces.labels).float().mean().item())
 
 
-def test_a_state_put_back_goes_on_as_if_nothing_had_happened(trainer):
-    settings = ["losses.adversarial=0.1", *POOR_CAMERA]
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_state_put_back_goes_on_as_if_nothing_had_happened(trainer, optimizer):
+    settings = ["losses.adversarial=0.1", f"optimizer.name={optimizer}", *POOR_CAMERA]
     one = trainer(*settings)
     for step in range(2):
         one.train_step(step)

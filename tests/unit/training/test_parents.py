@@ -8,7 +8,7 @@ from fsrfer.export.onnx import to_onnx
 from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.compact import CompactNet, FactoredConv
 from fsrfer.networks.norm import BatchNorm2d
-from fsrfer.training.parents import factor_into, inherit, load_exported
+from fsrfer.training.parents import factor_into, inherit, load_exported, product
 
 
 def faces(count=6, seed=0):
@@ -94,6 +94,34 @@ def test_a_factored_network_takes_the_best_of_its_parents_whole_convolutions():
     network = compact(seed=1, rank_share=3.0)  # so high a rank that nothing is lost
     inherit(network, parent)
     torch.testing.assert_close(network.eval()(faces()), parent(faces()), atol=1e-3, rtol=1e-3)
+
+
+def test_two_kernels_one_after_the_other_are_their_product():
+    module = factored(kernel(), rank=5)
+    maps = torch.randn(2, 4, 9, 9, generator=torch.Generator().manual_seed(1))
+    at_once = F.conv2d(maps, product(module.down.weight, module.across.weight), padding=1)
+    torch.testing.assert_close(module(maps), at_once, atol=1e-4, rtol=1e-4)
+
+
+def test_factors_may_become_more_without_loss_and_stay_the_very_same_where_they_are_as_many():
+    parent = experienced(compact(rank_share=0.5))
+    wider, same = compact(seed=1, rank_share=3.0), compact(seed=1, rank_share=0.5)
+    inherit(wider, parent)
+    inherit(same, parent)
+    torch.testing.assert_close(wider.eval()(faces()), parent(faces()), atol=1e-3, rtol=1e-3)
+    assert all(torch.equal(value, parent.state_dict()[name]) for name, value in same.state_dict().items())
+
+
+def test_fewer_factors_are_the_best_of_the_parents():
+    parent = experienced(compact(widths=(16, 16), rank_share=1.0))
+    network = compact(seed=1, widths=(16, 16), rank_share=0.5)
+    inherit(network, parent)
+    whole = parent.stages[1][1].conv1
+    expected = FactoredConv(16, 16, 8, stride=1)
+    with torch.no_grad():
+        factor_into(expected, product(whole.down.weight, whole.across.weight))
+    assert torch.equal(network.stages[1][1].conv1.down.weight, expected.down.weight)
+    assert torch.equal(network.stages[1][1].conv1.across.weight, expected.across.weight)
 
 
 WITH_ALL = {"uplift_blocks": 1, "sized": True}

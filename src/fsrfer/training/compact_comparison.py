@@ -119,7 +119,7 @@ def train_compact_rivals(
 
 def _sharp(recipe: CompactRecipe) -> CompactRecipe:
     parent = parent_recipe(recipe) if recipe.parent else None
-    if not isinstance(parent, CompactRecipe) or parent.views.shrunk:
+    if not isinstance(parent, CompactRecipe) or parent.views.shrunk or parent.views.sharp_share < 1:
         raise RecipeError(
             f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"
         )

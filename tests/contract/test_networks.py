@@ -49,6 +49,7 @@ CASES = {
     ),
     "compact": Case(lambda: tiny_compact(sized=False), (1, 24, 24), ((7,),)),
     "compact, factored": Case(lambda: tiny_compact(sized=False, rank_share=0.5), (1, 24, 24), ((7,),)),
+    "compact, placed": Case(lambda: tiny_compact(sized=False, placed=True), (1, 24, 24), ((7,),)),
     "compact with generator": Case(
         lambda: LogitsAndSize(tiny_compact(uplift_hidden=4, uplift_blocks=2)), (1, 24, 24), ((7,), ())
     ),

@@ -24,12 +24,16 @@ class InputSettings(Section):
 
 
 class CompactSettings(Section):
-    """`networks.compact.CompactNet`; ``rank_share`` is 0 for whole convolutions, or the rank of factored ones."""
+    """`networks.compact.CompactNet`; ``rank_share`` is 0 for whole convolutions, or the rank of factored ones.
+
+    ``pooling`` over the last map is its mean, or one that knows its places.
+    """
 
     stem: int = Field(ge=1)
     widths: list[int] = Field(min_length=1)
     blocks: list[int] = Field(min_length=1)
     rank_share: float = Field(ge=0, le=1)
+    pooling: Literal["mean", "places"]
     dropout: float = Field(ge=0, lt=1)
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from fsrfer.losses import (
     feature_loss,
     perceptual_loss,
 )
-from fsrfer.networks.compact import CompactNet, CompactOutput
+from fsrfer.networks.compact import CompactNet, CompactOutput, last_side
 from fsrfer.networks.discriminator import FeatureDiscriminator
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.training import augment
@@ -261,9 +261,7 @@ class _Critic:
 
     def __init__(self, fabric: Fabric, recipe: CompactRecipe) -> None:
         self.fabric, self.recipe = fabric, recipe
-        side = recipe.input.size
-        for _ in recipe.network.widths:
-            side = (side + 1) // 2
+        side = last_side(recipe.input.size, len(recipe.network.widths))
         torch.manual_seed(recipe.seed + 2)
         shape = (recipe.network.widths[-1], side, side)
         self.discriminator = fabric.to_device(FeatureDiscriminator(shape, CRITIC_WIDTHS, CRITIC_HIDDEN))

@@ -19,7 +19,7 @@ from fsrfer.recipes.schema import changed, load_recipe, shortened
 from fsrfer.training import fsr_run
 from fsrfer.training.comparison import MethodMaker
 from fsrfer.training.compute import freeze
-from fsrfer.training.faces import TrainingData
+from fsrfer.training.faces import TrainingData, by_majority
 from fsrfer.training.run import parent_recipe, train_from, train_network
 
 RESTORER_RECIPE = "paper-small"
@@ -60,11 +60,38 @@ RIVALS = (
     Rival("distilled", "mixed sizes, distilled from the sharp network", ("uplift.blocks=0", "teacher=parent")),
     Rival("joint", "compact FSR, trained with its extractor", ()),
     Rival("joint-no-following", "the same, labels alone", _NOTHING_TO_FOLLOW),
+    Rival(
+        "single-views",
+        "the same, labels alone, three times as many faces, each seen once",
+        (
+            *_NOTHING_TO_FOLLOW,
+            "losses.reweight=false",
+            "views.sharp_share=0.25",
+            "views.shrunk=0",
+            "loop.batch_size=132",
+        ),
+    ),
     Rival("joint-no-reweighting", "the same, without re-weighting", ("losses.reweight=false",)),
     Rival(
         "joint-camera",
         "the same, three faces in ten by a poor camera",
         ("camera.share=0.3", "camera.blur=1.0", "camera.motion=1.5", "camera.noise=10.0", "camera.jpeg_quality=40"),
+    ),
+    Rival("joint-places", "the same, with a pooling that knows its places", ("network.pooling=places",)),
+    Rival("joint-factored", "the same, convolutions in two factors of half the channels", ("network.rank_share=0.5",)),
+    Rival("joint-muon", "the same, kernels by Muon", ("optimizer.name=muon",)),
+    Rival("joint-majority", "the same, from the winning class instead of the votes", ("labels=majority",)),
+    Rival("joint-no-average", "the same, the last weights instead of their average", ("optimizer.ema_decay=0.0",)),
+    Rival(
+        "joint-augmented",
+        "the same, stronger augmentation",
+        (
+            "augmentation.rotation=20.0",
+            "augmentation.scale=0.2",
+            "augmentation.shift=0.1",
+            "augmentation.gamma=0.4",
+            "augmentation.erase=0.25",
+        ),
     ),
 )
 FINALISTS = ("mixed", "distilled", "joint")
@@ -129,5 +156,6 @@ def _sharp(recipe: CompactRecipe) -> CompactRecipe:
 def _trained(
     fabric: Fabric, recipe: CompactRecipe, rival: Rival, start: CompactNet, data: TrainingData, folder: Path
 ) -> CompactNet:
-    network = train_from(fabric, changed(recipe, rival.changes), start, data, folder / rival.name)
-    return freeze(network)
+    mine = changed(recipe, rival.changes)
+    faces = by_majority(data) if mine.labels == "majority" else data
+    return freeze(train_from(fabric, mine, start, faces, folder / rival.name))

@@ -114,11 +114,14 @@ def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> Trainin
         valid = readers.read(needs.validation, sources[needs.validation], split)
     size, colour = needs.input.size, needs.input.colour
     faces = load_faces(list(train.values()), size, colour)
-    return TrainingData(
-        faces if needs.labels == "votes" else replace(faces, votes=F.one_hot(faces.labels, len(EXPRESSIONS)).float()),
-        load_faces([valid], size, colour),
-        f"{valid.name} {valid.split}",
-    )
+    data = TrainingData(faces, load_faces([valid], size, colour), f"{valid.name} {valid.split}")
+    return by_majority(data) if needs.labels == "majority" else data
+
+
+def by_majority(data: TrainingData) -> TrainingData:
+    """The same faces to train on, each with all its votes on its winning class."""
+    votes = F.one_hot(data.train.labels, len(EXPRESSIONS)).float()
+    return replace(data, train=replace(data.train, votes=votes))
 
 
 def hold_out(dataset: FaceDataset) -> tuple[FaceDataset, FaceDataset]:

@@ -32,6 +32,7 @@ def compact_net(recipe: ClassifierRecipe | CompactRecipe) -> CompactNet:
         uplift_blocks=uplift.blocks,
         conditioned=uplift.conditioned,
         sized=isinstance(recipe, CompactRecipe),
+        placed=recipe.network.pooling == "places",
     )
 
 

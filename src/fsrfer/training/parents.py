@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fsrfer.errors import ModelError
-from fsrfer.networks.compact import CompactNet, FactoredConv
+from fsrfer.networks.compact import CompactNet, FactoredConv, PlacePooling
 from fsrfer.networks.norm import BatchNorm2d
 
 CALIBRATION_FACES = 1024
@@ -94,10 +94,14 @@ def load_exported(network: CompactNet, model: bytes, faces: Tensor, name: str) -
     weights |= {
         f"head.{kind}": weights.pop(f"head.3.{kind}") for kind in ("weight", "bias") if f"head.3.{kind}" in weights
     }
-    layers = {key: module for key, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    layers = {
+        key: module
+        for key, module in network.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear | PlacePooling)
+    }
     for key, module in layers.items():
         _fill(module.weight, weights, f"{key}.weight", name)
-        if module.bias is not None:
+        if not isinstance(module, PlacePooling) and module.bias is not None:
             _fill(module.bias, weights, f"{key}.bias", name)
     if surplus := [key for key in weights if key.endswith(".weight") and key.removesuffix(".weight") not in layers]:
         raise ModelError(f"{name}: {surplus[0]} has no place in the network; it has another recipe")

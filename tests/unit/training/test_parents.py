@@ -21,6 +21,9 @@ def compact(seed=0, **changes):
     return CompactNet(size=16, **{**settings, **changes})
 
 
+WITH_ALL = {"uplift_blocks": 1, "sized": True, "placed": True}
+
+
 def experienced(network):
     """The network as after a training: no weight, norm or running statistic is the initial one."""
     with torch.no_grad():
@@ -33,16 +36,16 @@ def experienced(network):
     return network.eval()
 
 
-def test_a_deeper_network_with_a_generator_starts_as_the_same_function():
+def test_a_deeper_network_with_a_generator_and_placed_pooling_starts_as_the_same_function():
     parent = experienced(compact())
-    network = compact(seed=1, blocks=(2, 3), uplift_blocks=2, sized=True)
+    network = compact(seed=1, blocks=(2, 3), uplift_blocks=2, sized=True, placed=True)
     inherit(network, parent)
     torch.testing.assert_close(network.eval()(faces()), parent(faces()))
 
 
 def test_everything_the_parent_has_is_inherited():
-    parent = experienced(compact(uplift_blocks=1, sized=True))
-    network = compact(seed=1, uplift_blocks=1, sized=True)
+    parent = experienced(compact(**WITH_ALL))
+    network = compact(seed=1, **WITH_ALL)
     inherit(network, parent)
     assert all(torch.equal(value, parent.state_dict()[name]) for name, value in network.state_dict().items())
 
@@ -54,6 +57,7 @@ def test_everything_the_parent_has_is_inherited():
         ({"blocks": (1, 2)}, r"stages.1.2.\S+ has no place in the network.*another recipe"),
         ({"rank_share": 0.5}, r"stages.0.0.0.down.weight has no place in the network.*another recipe"),
         ({"uplift_blocks": 1}, r"uplift.blocks.0.\S+ has no place in the network.*another recipe"),
+        ({"placed": True}, r"pooling.weight has no place in the network.*another recipe"),
     ],
 )
 def test_a_parent_of_another_recipe_is_refused(parent, message):
@@ -124,9 +128,6 @@ def test_fewer_factors_are_the_best_of_the_parents():
     assert torch.equal(network.stages[1][1].conv1.across.weight, expected.across.weight)
 
 
-WITH_ALL = {"uplift_blocks": 1, "sized": True}
-
-
 @pytest.fixture(scope="module")
 def exported():
     """A network and its file, as `fsrfer train` writes it."""
@@ -168,6 +169,7 @@ def test_a_factored_network_without_calibration_is_loaded_back_too():
         ({**WITH_ALL, "rank_share": 0.5}, r"mine.onnx: nothing where stages.0.0.0.down.weight"),
         ({**WITH_ALL, "blocks": (1, 0)}, r"mine.onnx: stages.1.1.conv1.weight has no place in the network"),
         ({**WITH_ALL, "uplift_blocks": 0}, r"mine.onnx: uplift.blocks.0.\S+ has no place in the network"),
+        ({**WITH_ALL, "placed": False}, r"mine.onnx: pooling.weight has no place in the network"),
         ({**WITH_ALL, "sized": False}, r"mine.onnx: effective_size.\S+ has no place in the network"),
     ],
 )

@@ -106,6 +106,17 @@ def test_compact_rivals_that_are_there_are_not_trained_again(compact_bench, monk
     assert {path: path.stat().st_mtime_ns for path in out.glob("predictions/**/*.npy")} == times
 
 
+def test_more_seeds_train_the_chosen_rivals_and_not_the_plain_network_again(compact_bench, tmp_path):
+    _, words = compact_bench
+    words = [str(tmp_path / "out") if word.endswith("/out") else word for word in words]
+    assert main([*words, "--rivals", "joint", "--seeds", "1", "2"]) == 0
+    report = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
+    seeds = {path.parent.name for path in (tmp_path / "out" / "predictions" / "tiny-joint").glob("*/x1.npy")}
+    assert seeds == {"seed-1", "seed-2"}
+    assert [path.name for path in (tmp_path / "out" / "predictions" / "tiny-bicubic").iterdir()] == ["seed-1"]
+    assert set(report["methods"]) == {"tiny-bicubic", "tiny-image-sr", "tiny-joint"}
+
+
 def test_compact_rivals_without_the_full_method_are_compared_with_the_plain_one(compact_bench, tmp_path):
     _, words = compact_bench
     words = [str(tmp_path / "out") if word.endswith("/out") else word for word in words]

@@ -141,7 +141,7 @@ def _train_paper(
 def _train_compact(
     options: argparse.Namespace, recipe: "CompactRecipe", sources: dict[str, Path], *, first: bool
 ) -> "Sequence[Method]":
-    """All rivals with the first seed; the finalists alone with the others, unless some were asked for."""
+    """All rivals and the plain network with the first seed; with the others the finalists alone, or those asked for."""
     from fsrfer.training.compact_comparison import FINALISTS, RIVALS, train_compact_rivals
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.faces import load_training_data
@@ -151,7 +151,7 @@ def _train_compact(
     folder = options.output / "runs" / recipe.name / f"seed-{recipe.seed}"
     open_run(folder, recipe, resume=True)
     data = load_training_data(recipe, sources)
-    return train_compact_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen)
+    return train_compact_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen, plain=first)
 
 
 def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe | FsrRecipe") -> None:

@@ -104,6 +104,8 @@ def train_compact_rivals(
     data: TrainingData,
     folder: Path,
     chosen: Sequence[str],
+    *,
+    plain: bool,
 ) -> tuple[Method, ...]:
     """Train the chosen rivals, and what they are measured against; what a former call finished is loaded.
 
@@ -113,10 +115,30 @@ def train_compact_rivals(
         data: the training faces.
         folder: of this round; one sub-folder a rival.
         chosen: names among `RIVALS`.
+        plain: whether the network on sharp faces is measured too, and image super-resolution in front of it.
     """
     sharp = changed(_sharp(recipe), [f"seed={recipe.seed}", f"loop.max_steps={recipe.loop.max_steps}"])
     start = train_network(fabric, sharp, data, folder / "start")
-    longer = train_from(fabric, sharp, start, data, folder / "sharp")
+    make = MethodMaker(recipe.input, fabric.device)
+    methods = list(_plain(fabric, recipe, sharp, start, data, folder, make)) if plain else []
+    for rival in RIVALS:
+        if rival.name in chosen:
+            network = _trained(fabric, recipe, rival, start, data, folder)
+            methods.append(make(f"{recipe.name}-{rival.name}", rival.title, network, [network]))
+    return tuple(methods)
+
+
+def _plain(
+    fabric: Fabric,
+    recipe: CompactRecipe,
+    sharp: CompactRecipe,
+    start: CompactNet,
+    data: TrainingData,
+    folder: Path,
+    make: MethodMaker,
+) -> tuple[Method, Method]:
+    """The network trained on sharp faces for longer, on the enlarged picture and on the restored one."""
+    longer = freeze(train_from(fabric, sharp, start, data, folder / "sharp"))
     faces = (
         f"validation={recipe.validation}",
         f"input.size={recipe.input.size}",
@@ -125,23 +147,15 @@ def train_compact_rivals(
     restorer_recipe = load_recipe(RESTORER_RECIPE, [f"seed={recipe.seed}", *faces])
     assert isinstance(restorer_recipe, FsrRecipe)
     restorer = fsr_run.train_image_sr(fabric, shortened(restorer_recipe, recipe.loop.max_steps), data, folder)
-    make = MethodMaker(recipe.input, fabric.device)
-    freeze(longer)
-    prefix = f"{recipe.name}-"
-    methods = [
-        make(f"{prefix}bicubic", "bicubic + network on sharp faces", predictors.bicubic(longer), [longer]),
+    return (
+        make(f"{recipe.name}-bicubic", "bicubic + network on sharp faces", predictors.bicubic(longer), [longer]),
         make(
-            f"{prefix}image-sr",
+            f"{recipe.name}-image-sr",
             "image super-resolution + network on sharp faces",
             predictors.image_super_resolution(restorer, longer),
             [restorer, longer],
         ),
-    ]
-    for rival in RIVALS:
-        if rival.name in chosen:
-            network = _trained(fabric, recipe, rival, start, data, folder)
-            methods.append(make(f"{prefix}{rival.name}", rival.title, network, [network]))
-    return tuple(methods)
+    )
 
 
 def _sharp(recipe: CompactRecipe) -> CompactRecipe:

@@ -1,10 +1,12 @@
 """Distances between super-resolved and high-resolution features.
 
-Reference:
-    arXiv:2004.02234, section 3 (feature-wise and perceptual loss).
+References:
+    arXiv:2004.02234, section 3 (feature-wise and perceptual loss); Zagoruyko and Komodakis, ICLR 2017, arXiv:1612.03928
+    (attention).
 """
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from fsrfer.losses.weighting import weighted_mean
 
@@ -66,3 +68,34 @@ def perceptual_loss(
         N x 128 twice, and N, to a scalar.
     """
     return coefficient * weighted_mean(squared_distance(hidden_sr, hidden_hr), weights)
+
+
+def attention_loss(
+    feat_sr: Tensor, feat_hr: Tensor, weights: Tensor | None = None, *, coefficient: float = 1.0
+) -> Tensor:
+    r"""Distance between the places that two maps attend to, whatever they see there.
+
+    .. math::
+        c \; \frac{1}{N} \sum_n w_n \lVert a(f_{SR,n}) - a(f_{HR,n}) \rVert_2^2, \qquad
+        a(f) = \frac{\sum_k f_k^2}{\lVert \sum_k f_k^2 \rVert_2}
+
+    Args:
+        feat_sr: maps of faces in low resolution.
+        feat_hr: those of the same faces in high resolution.
+        weights: of each sample, or None for equal ones.
+        coefficient: :math:`c`; without it the distance is between 0 and 2.
+
+    Shape:
+        N x channels x H x W twice, and N, to a scalar.
+
+    Example:
+        >>> import torch
+        >>> left, right = torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[0.0, 3.0]]]])
+        >>> attention_loss(left, right), attention_loss(left, 5 * left)
+        (tensor(2.), tensor(0.))
+    """
+    return coefficient * weighted_mean(squared_distance(_attention(feat_sr), _attention(feat_hr)), weights)
+
+
+def _attention(features: Tensor) -> Tensor:
+    return F.normalize(features.square().sum(1).flatten(1), dim=1)

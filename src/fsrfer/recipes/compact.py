@@ -53,13 +53,15 @@ class CameraRecipe(Section):
 class CompactLosses(Section):
     """Coefficients of the losses; 0 leaves one out.
 
-    ``classification`` is the cross-entropy of every view; the next four pull the shrunk views towards the teacher's sharp
-    one: by the lifted map, by its average, by the softened answers, and by a discriminator. ``reweight`` switches the
-    classification-aware weight on these four, ``size`` is the error of the effective size.
+    ``classification`` is the cross-entropy of every view; the next five pull the shrunk views towards the teacher's sharp
+    one: by the lifted map, by the places it attends to, by what is pooled from it, by the softened answers, and by a
+    discriminator. ``reweight`` switches the classification-aware weight on these five, ``size`` is the error of
+    the effective size.
     """
 
     classification: float = Field(ge=0)
     feature: float = Field(ge=0)
+    attention: float = Field(ge=0)
     perceptual: float = Field(ge=0)
     distillation: float = Field(ge=0)
     temperature: float = Field(gt=0)
@@ -100,7 +102,7 @@ class CompactRecipe(Section):
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> Self:
         losses = self.losses
-        following = losses.feature or losses.perceptual or losses.distillation or losses.adversarial
+        following = losses.feature or losses.attention or losses.perceptual or losses.distillation or losses.adversarial
         followed = following and (self.views.shrunk or self.teacher == "parent")
         if not (losses.classification or losses.size or followed):
             raise ValueError("no loss has a coefficient above 0 and views to learn from")

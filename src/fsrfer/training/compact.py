@@ -17,6 +17,7 @@ from fsrfer.degradation import camera
 from fsrfer.degradation.resize import BatchDegrader
 from fsrfer.losses import (
     adversarial_loss,
+    attention_loss,
     classification_aware_weight,
     classification_loss,
     distillation_loss,
@@ -143,6 +144,8 @@ class CompactTrainer:
         weights = classification_aware_weight(logits, views.labels[followers]) if settings.reweight else None
         if settings.feature:
             losses["feature"] = feature_loss(lifted, target.lifted, weights, coefficient=settings.feature)
+        if settings.attention:
+            losses["attention"] = attention_loss(lifted, target.lifted, weights, coefficient=settings.attention)
         if settings.perceptual:
             embedding = output.embedding[followers]
             losses["perceptual"] = perceptual_loss(

@@ -58,6 +58,11 @@ RIVALS = (
     ),
     Rival("mixed", "training on mixed sizes", ("uplift.blocks=0", *_NOTHING_TO_FOLLOW)),
     Rival("distilled", "mixed sizes, distilled from the sharp network", ("uplift.blocks=0", "teacher=parent")),
+    Rival(
+        "distilled-attention",
+        "mixed sizes, distilled by answers and attention",
+        ("uplift.blocks=0", "teacher=parent", "losses.feature=0.0", "losses.perceptual=0.0", "losses.attention=1.0"),
+    ),
     Rival("joint", "compact FSR with its extractor (joint)", ()),
     Rival("joint-no-following", "joint, labels alone", _NOTHING_TO_FOLLOW),
     Rival(

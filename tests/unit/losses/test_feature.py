@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fsrfer.losses.feature import feature_loss, perceptual_loss, squared_distance
+from fsrfer.losses.feature import attention_loss, feature_loss, perceptual_loss, squared_distance
 
 FEAT_SR = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])  # 2 x 1 x 2 x 2
 FEAT_HR = torch.tensor([[[[1.0, 0.0], [3.0, 5.0]]], [[[1.0, 1.0], [1.0, 3.0]]]])
@@ -37,3 +37,21 @@ def test_gradient_points_away_from_the_target():
 def test_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 1, 2, 2\) with \(1, 1, 2, 2\)"):
         feature_loss(FEAT_SR, FEAT_HR[:1])
+
+
+def test_attention_loss_by_hand():
+    # squares summed over two channels: (9 + 0, 0 + 16) / 18.36 and (0 + 0, 1 + 0) / 1
+    one, other = torch.tensor([[[[3.0, 0.0]], [[0.0, 4.0]]]]), torch.tensor([[[[0.0, 1.0]], [[0.0, 0.0]]]])
+    norm = (9**2 + 16**2) ** 0.5
+    assert attention_loss(one, other).item() == pytest.approx((9 / norm) ** 2 + (16 / norm - 1) ** 2)
+
+
+def test_attention_does_not_mind_what_is_seen_nor_how_strongly():
+    maps = torch.rand(3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    assert attention_loss(maps, 7 * maps.flip(1)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_face_without_any_features_attends_to_nothing():
+    blank = torch.zeros(1, 4, 2, 2, requires_grad=True)
+    attention_loss(blank, torch.ones(1, 4, 2, 2)).backward()
+    assert torch.isfinite(blank.grad).all()

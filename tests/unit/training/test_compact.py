@@ -231,14 +231,17 @@ def test_faces_that_are_likely_to_be_misread_weigh_more(trainer):
     torch.testing.assert_close(found, ((1.5 - right) ** 2 * distances).mean())
 
 
-@pytest.mark.parametrize("name", ["classification", "feature", "perceptual", "distillation", "adversarial"])
+@pytest.mark.parametrize(
+    "name", ["classification", "feature", "attention", "perceptual", "distillation", "adversarial"]
+)
 def test_a_coefficient_of_zero_leaves_a_loss_out(trainer, name):
-    all_of_them = trainer("losses.adversarial=0.1")
+    everything = ("losses.adversarial=0.1", "losses.attention=1.0")
+    all_of_them = trainer(*everything)
     views = all_of_them.views(0)
     output = made_output(all_of_them.network, views)
     names = set(all_of_them.losses(views, output, 0))
-    assert names == {"size", "classification", "feature", "perceptual", "distillation", "adversarial"}
-    assert set(trainer("losses.adversarial=0.1", f"losses.{name}=0.0").losses(views, output, 0)) == names - {name}
+    assert names == {"size", "classification", "feature", "attention", "perceptual", "distillation", "adversarial"}
+    assert set(trainer(*everything, f"losses.{name}=0.0").losses(views, output, 0)) == names - {name}
 
 
 @pytest.mark.parametrize(("step", "share"), [(0, 0.25), (1, 0.5), (3, 1.0), (9, 1.0)])

@@ -82,7 +82,7 @@ def fit_temperature(views: Views, labels: NDArray[np.int64], degree: int = DEGRE
     def loss(coefficients: Floats) -> float:
         return float(-np.log(view_probabilities(views, tuple(coefficients))[rows, labels].clip(1e-12)).mean())
 
-    found = minimize(loss, np.zeros(degree + 1), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+    found = minimize(loss, np.zeros(degree + 1), method="BFGS", options={"gtol": 1e-4})
     return tuple(round(float(value), 4) for value in found.x)
 
 

@@ -78,6 +78,22 @@ def drawn_answers(temperature_at):
     return Views((honest * temperature_at(octaves)[:, None])[None], octaves[None]), labels
 
 
+@pytest.mark.parametrize("seed", [16, 17, 45, 51])
+def test_no_neighbour_of_the_fitted_temperature_explains_the_labels_better(seed):
+    rng = np.random.default_rng(seed)
+    octaves, honest = -np.log2(rng.integers(1, 9, 400)), rng.normal(0, 1.5, (400, 7))
+    probabilities = view_probabilities(Views(honest[None], octaves[None]), (0.0,))
+    labels = (probabilities.cumsum(1) < rng.random((400, 1))).sum(1)
+    views = Views((honest * temperatures(octaves, (-0.35, -0.2, -0.03))[:, None])[None], octaves[None])
+
+    def loss(coefficients):
+        return -np.log(view_probabilities(views, coefficients)[np.arange(400), labels]).mean()
+
+    found = np.array(fit_temperature(views, labels))
+    for step in np.vstack([np.eye(3), -np.eye(3)]) * [0.05, 0.05, 0.02]:
+        assert loss(found + step) > loss(found)
+
+
 def test_views_are_averaged_as_probabilities_each_at_its_own_temperature():
     logits = np.array([[[0.0, np.log(3.0)]], [[0.0, np.log(9.0)]]])
     views = Views(logits, np.array([[0.0], [-1.0]]))  # temperatures 1 and 2: odds of 3 and 3

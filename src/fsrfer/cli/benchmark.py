@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="S", help="measured part (default: test, or valid where that is kept apart)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="runs, figures and report")
     parser.add_argument("--factors", default="1-8", metavar="LIST", help="such as 1-8 or 1,2,4 (default: 1-8)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="N", help="one run of everything a seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="N", help="one round of training a seed")
     parser.add_argument("--max-steps", type=int, metavar="N", help="stop each stage after N steps at the latest")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change a recipe's key"

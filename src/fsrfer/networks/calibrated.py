@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from fsrfer.networks.compact import CompactNet
@@ -29,15 +28,17 @@ class Calibrated(nn.Module):
 
     def __init__(self, network: CompactNet, coefficients: Sequence[float]) -> None:
         super().__init__()
-        self.network, self.coefficients = network, tuple(coefficients)
+        self.network = network
+        self.coefficients = (*coefficients, 0.0) if len(coefficients) == 1 else tuple(coefficients)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor] | Tensor:
         """Calibrated logits, and effective heights."""
         output = self.network.analyse(faces)
         log2_px = output.log2_px.clamp(0.0, math.log2(self.network.size))
         octaves = log2_px - math.log2(self.network.size)
-        exponent = torch.zeros_like(octaves)
-        for coefficient in reversed(self.coefficients):
+        highest, *lower = reversed(self.coefficients)
+        exponent = octaves * highest + lower[0]
+        for coefficient in lower[1:]:
             exponent = exponent * octaves + coefficient
         logits = output.logits / exponent.clamp(-LOG_LIMIT, LOG_LIMIT).exp()[:, None]
         return logits if self.network.effective_size is None else (logits, 2.0**log2_px)

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 NOISE_FLOOR = 1e-5
 """Energy of a standardised face's coefficient below which there is only the rounding of its pixels to whole numbers."""
 
+LOG_SHARE = 0.5 / math.log(10.0)
+"""Half the decimal logarithm of x is this much of its natural one, which costs the exported graph one step less."""
+
 
 class SpectralSize(nn.Module):
     """Effective height of a face: the energy in bands of its cosine transform, then a small perceptron.
@@ -46,9 +49,10 @@ class SpectralSize(nn.Module):
         """Base-2 logarithm of the effective height."""
         # Energies span five powers of ten, more than half precision can tell apart.
         with torch.autocast(standardized.device.type, enabled=False):
-            grey = standardized.float().mean(1)  # N x S x S
+            maps = standardized.float()
+            grey = maps.squeeze(1) if maps.shape[1] == 1 else maps.mean(1)  # N x S x S
             energy = (self.transform @ grey @ self.transform.T).square().flatten(1)  # N x S^2
-            levels = 0.5 * torch.log10(energy @ self.bands + NOISE_FLOOR) + 1.0  # N x S/2, roughly -1.5..1.5
+            levels = LOG_SHARE * torch.log(energy @ self.bands + NOISE_FLOOR) + 1.0  # N x S/2, roughly -1.5..1.5
             log2_px: Tensor = self.layers(levels).squeeze(1)
         return log2_px
 

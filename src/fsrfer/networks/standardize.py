@@ -21,9 +21,8 @@ class Standardize(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Standardise each image over its channels and pixels."""
-        pixels = faces.float() / 255.0
-        mean = pixels.mean((1, 2, 3), keepdim=True)
-        centred = pixels - mean
+        pixels = faces.float()
+        centred = pixels - pixels.mean((1, 2, 3), keepdim=True)
         std = centred.square().mean((1, 2, 3), keepdim=True).sqrt()
-        floor = (pixels.shape[1] * pixels.shape[2] * pixels.shape[3]) ** -0.5
+        floor = 255.0 * (pixels.shape[1] * pixels.shape[2] * pixels.shape[3]) ** -0.5
         return centred / std.clamp(min=floor)

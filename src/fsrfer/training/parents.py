@@ -1,6 +1,6 @@
 """Starting a network from another: as it is, deeper, in two factors, or from an exported model whose norms are folded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fsrfer.errors import ModelError
 from fsrfer.networks.compact import CompactNet, FactoredConv, PlacePooling
 from fsrfer.networks.norm import BatchNorm2d
+from fsrfer.networks.uplift import UpliftBlock
 
 CALIBRATION_FACES = 1024
 CALIBRATED = "network."
@@ -26,11 +27,13 @@ def inherit(network: CompactNet, parent: CompactNet) -> None:
 
     A factored convolution takes the best approximation of its rank (Jaderberg et al., BMVC 2014), also of one that is in two
     factors already; what the parent lacks keeps its start, which is the identity for residual blocks and for the generator.
+    A smaller generator takes what it has room for (`_fit_generator`).
 
     Raises:
         ModelError: the parent has layers that the network lacks, or of other shapes.
     """
     state, inherited = network.state_dict(), parent.state_dict()
+    _fit_generator(network, parent, inherited)
     for name, module in parent.named_modules():
         if isinstance(module, FactoredConv) and _ranks_differ(network, name, module):
             inherited[f"{name}.weight"] = product(
@@ -48,6 +51,35 @@ def inherit(network: CompactNet, parent: CompactNet) -> None:
                 "it was made by another recipe"
             )
         state[name].copy_(value)
+
+
+def _fit_generator(network: CompactNet, parent: CompactNet, inherited: dict[str, Tensor]) -> None:
+    """Leave out the blocks beyond the network's last, and what tells the size to blocks that are not to be told.
+
+    Such a block does to every face what the parent's did to faces of the middle size: its second norm takes over their scale
+    and shift.
+    """
+    blocks = _generator_blocks(network)
+    for index, theirs in enumerate(_generator_blocks(parent)):
+        prefix = f"uplift.blocks.{index}."
+        if index >= len(blocks):
+            _leave_out(inherited, prefix)
+        elif blocks[index].modulation is None and theirs.modulation is not None:
+            scale, shift = theirs.modulation(torch.zeros(1, 1))[0].chunk(2)
+            inherited[f"{prefix}norm2.weight"] = theirs.norm2.weight * (1 + scale)
+            inherited[f"{prefix}norm2.bias"] = theirs.norm2.bias * (1 + scale) + shift
+            _leave_out(inherited, f"{prefix}modulation.")
+
+
+def _generator_blocks(network: CompactNet) -> Sequence[UpliftBlock]:
+    return (
+        [] if network.uplift is None else [block for block in network.uplift.blocks if isinstance(block, UpliftBlock)]
+    )
+
+
+def _leave_out(inherited: dict[str, Tensor], prefix: str) -> None:
+    for name in [name for name in inherited if name.startswith(prefix)]:
+        del inherited[name]
 
 
 def _ranks_differ(network: CompactNet, name: str, module: FactoredConv) -> bool:

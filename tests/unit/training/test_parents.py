@@ -8,6 +8,7 @@ from fsrfer.export.onnx import to_onnx
 from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.compact import CompactNet, FactoredConv
 from fsrfer.networks.norm import BatchNorm2d
+from fsrfer.networks.uplift import MIDDLE_LOG2_PX
 from fsrfer.training.parents import factor_into, inherit, load_exported, product
 
 
@@ -56,13 +57,38 @@ def test_everything_the_parent_has_is_inherited():
         ({"widths": (8, 12)}, r"stages.1.0.0.weight is \(12, 8, 3, 3\), not \(16, 8, 3, 3\).*another recipe"),
         ({"blocks": (1, 2)}, r"stages.1.2.\S+ has no place in the network.*another recipe"),
         ({"rank_share": 0.5}, r"stages.0.0.0.down.weight has no place in the network.*another recipe"),
-        ({"uplift_blocks": 1}, r"uplift.blocks.0.\S+ has no place in the network.*another recipe"),
         ({"placed": True}, r"pooling.weight has no place in the network.*another recipe"),
     ],
 )
 def test_a_parent_of_another_recipe_is_refused(parent, message):
     with pytest.raises(ModelError, match=message):
         inherit(compact(), compact(**parent))
+
+
+def test_a_smaller_generator_takes_the_first_blocks_as_they_are():
+    parent = experienced(compact(**WITH_ALL | {"uplift_blocks": 3}))
+    network = compact(seed=1, **WITH_ALL | {"uplift_blocks": 2})
+    inherit(network, parent)
+    mine, theirs = network.uplift.state_dict(), parent.uplift.state_dict()
+    assert mine and all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+def test_no_generator_is_the_smallest_of_all():
+    parent = experienced(compact(**WITH_ALL))
+    network = compact(seed=1, **WITH_ALL | {"uplift_blocks": 0})
+    inherit(network, parent)
+    assert all(torch.equal(value, parent.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+def test_a_generator_that_is_not_told_the_size_lifts_every_face_as_its_parent_did_the_middle_size():
+    whole = experienced(compact(**WITH_ALL | {"uplift_blocks": 2}))
+    network = compact(seed=1, **WITH_ALL | {"uplift_blocks": 2, "conditioned": False})
+    inherit(network, whole)
+    parent = whole.uplift
+    features = torch.rand(3, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+    middle = parent(features, torch.full((3,), MIDDLE_LOG2_PX))
+    torch.testing.assert_close(network.eval().uplift(features, torch.tensor([1.0, 3.0, 5.0])), middle)
+    assert not torch.allclose(parent(features, torch.full((3,), MIDDLE_LOG2_PX + 1)), middle)
 
 
 def kernel(outs=6, ins=4, seed=0):

@@ -13,6 +13,7 @@ from fsrfer.baselines import predictors
 from fsrfer.errors import RecipeError
 from fsrfer.evaluation.benchmark import Method
 from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.sr import ImageSuperResolver
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.fsr import FsrRecipe
 from fsrfer.recipes.schema import changed, load_recipe, shortened
@@ -124,38 +125,55 @@ def train_compact_rivals(
     """
     sharp = changed(_sharp(recipe), [f"seed={recipe.seed}", f"loop.max_steps={recipe.loop.max_steps}"])
     start = train_network(fabric, sharp, data, folder / "start")
+    common = _Common(fabric, recipe, start, data, folder)
     make = MethodMaker(recipe.input, fabric.device)
-    methods = list(_plain(fabric, recipe, sharp, start, data, folder, make)) if plain else []
+    methods = list(_plain(common, sharp, make)) if plain else []
     for rival in RIVALS:
         if rival.name in chosen:
-            network = _trained(fabric, recipe, rival, start, data, folder)
+            network = common.trained(changed(recipe, rival.changes), rival.name)
             methods.append(make(f"{recipe.name}-{rival.name}", rival.title, network, [network]))
     return tuple(methods)
 
 
-def _plain(
-    fabric: Fabric,
-    recipe: CompactRecipe,
-    sharp: CompactRecipe,
-    start: CompactNet,
-    data: TrainingData,
-    folder: Path,
-    make: MethodMaker,
-) -> tuple[Method, Method]:
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What the rivals of one seed share."""
+
+    fabric: Fabric
+    recipe: CompactRecipe
+    start: CompactNet
+    data: TrainingData
+    folder: Path
+
+    def trained(self, recipe: CompactRecipe, name: str) -> CompactNet:
+        """The common start, trained on by a recipe."""
+        faces = by_majority(self.data) if recipe.labels == "majority" else self.data
+        return freeze(train_from(self.fabric, recipe, self.start, faces, self.folder / name))
+
+    def restorer(self) -> ImageSuperResolver:
+        """Image super-resolution of the same faces, with as many steps."""
+        described = load_recipe(
+            RESTORER_RECIPE,
+            [
+                f"seed={self.recipe.seed}",
+                f"validation={self.recipe.validation}",
+                f"input.size={self.recipe.input.size}",
+                f"input.colour={self.recipe.input.colour}",
+            ],
+        )
+        assert isinstance(described, FsrRecipe)
+        short = shortened(described, self.recipe.loop.max_steps)
+        return fsr_run.train_image_sr(self.fabric, short, self.data, self.folder)
+
+
+def _plain(common: _Common, sharp: CompactRecipe, make: MethodMaker) -> tuple[Method, Method]:
     """The network trained on sharp faces for longer, on the enlarged picture and on the restored one."""
-    longer = freeze(train_from(fabric, sharp, start, data, folder / "sharp"))
-    faces = (
-        f"validation={recipe.validation}",
-        f"input.size={recipe.input.size}",
-        f"input.colour={recipe.input.colour}",
-    )
-    restorer_recipe = load_recipe(RESTORER_RECIPE, [f"seed={recipe.seed}", *faces])
-    assert isinstance(restorer_recipe, FsrRecipe)
-    restorer = fsr_run.train_image_sr(fabric, shortened(restorer_recipe, recipe.loop.max_steps), data, folder)
+    longer, restorer = common.trained(sharp, "sharp"), common.restorer()
+    name = common.recipe.name
     return (
-        make(f"{recipe.name}-bicubic", "bicubic + network on sharp faces", predictors.bicubic(longer), [longer]),
+        make(f"{name}-bicubic", "bicubic + network on sharp faces", predictors.bicubic(longer), [longer]),
         make(
-            f"{recipe.name}-image-sr",
+            f"{name}-image-sr",
             "image super-resolution + network on sharp faces",
             predictors.image_super_resolution(restorer, longer),
             [restorer, longer],
@@ -170,11 +188,3 @@ def _sharp(recipe: CompactRecipe) -> CompactRecipe:
             f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"
         )
     return parent
-
-
-def _trained(
-    fabric: Fabric, recipe: CompactRecipe, rival: Rival, start: CompactNet, data: TrainingData, folder: Path
-) -> CompactNet:
-    mine = changed(recipe, rival.changes)
-    faces = by_majority(data) if mine.labels == "majority" else data
-    return freeze(train_from(fabric, mine, start, faces, folder / rival.name))

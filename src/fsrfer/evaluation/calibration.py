@@ -133,8 +133,10 @@ def fit_certainty(
 ) -> Certainty:
     """The rule by which certain answers are right often enough at every factor, and the most factors have some.
 
-    Factors are left out from the largest on, until each of those kept has `ENOUGH_CERTAIN` certain answers to judge by;
-    faces with less detail than the last factor kept leaves are never certain.
+    No certain answer is less probable than `PROMISE`: the sure ones must not carry unsure ones along, for off the data that
+    the rule was fitted on these are the first to be wrong. Factors are left out from the largest on, until each of those
+    kept has `ENOUGH_CERTAIN` certain answers to judge by; faces with less detail than the last factor kept leaves are
+    never certain.
 
     Args:
         probabilities: N x classes for each factor.
@@ -149,7 +151,7 @@ def fit_certainty(
     for count in range(len(factors), 0, -1):
         kept = {factor: probabilities[factor] for factor in factors[:count]}
         least = 0.0 if count == len(factors) else size / factors[count - 1]
-        rule = Certainty(certain_threshold(kept, labels), least)
+        rule = Certainty(max(PROMISE, certain_threshold(kept, labels)), least)
         if all(rule.of(rows, effective_px[factor]).sum() >= ENOUGH_CERTAIN for factor, rows in kept.items()):
             return rule
     return Certainty(1.0)

@@ -3,6 +3,7 @@ import pytest
 
 from fsrfer.evaluation.by_factor import by_camera, probabilities_at
 from fsrfer.evaluation.calibration import (
+    PROMISE,
     Views,
     certain_threshold,
     crossfitted,
@@ -136,19 +137,27 @@ def test_a_handful_of_certain_answers_decides_nothing():
 
 def test_sizes_without_enough_certain_answers_get_none_instead_of_a_higher_threshold_for_all():
     labels = np.zeros(100, np.int64)
-    sharp = np.tile([0.755, 0.245], (100, 1))
-    small = np.repeat([[0.805, 0.195], [0.195, 0.805]], [20, 80], axis=0)  # sure, and mostly wrong
+    sharp = np.tile([0.905, 0.095], (100, 1))
+    small = np.repeat([[0.905, 0.095], [0.095, 0.905]], [20, 80], axis=0)  # sure, and mostly wrong
     heights = {1.0: np.full(100, 48.0), 8.0: np.full(100, 6.0)}
     rule = fit_certainty({1.0: sharp, 8.0: small}, heights, labels, size=48)
-    assert (rule.threshold, rule.least_px) == (pytest.approx(0.30), 48.0)
+    assert (rule.threshold, rule.least_px) == (PROMISE, 48.0)
     assert rule.of(sharp, heights[1.0]).all()
     assert not rule.of(small, heights[8.0]).any()
 
 
 def test_where_every_size_has_its_certain_answers_none_is_left_out():
     labels, heights = np.zeros(100, np.int64), {1.0: np.full(100, 48.0), 8.0: np.full(100, 6.0)}
-    sure = np.tile([0.755, 0.245], (100, 1))
+    sure = np.tile([0.905, 0.095], (100, 1))
     assert fit_certainty({1.0: sure, 8.0: sure}, heights, labels, size=48).least_px == 0
+
+
+def test_an_answer_less_probable_than_the_promise_is_never_certain_though_all_such_were_right():
+    labels, heights = np.zeros(200, np.int64), {1.0: np.full(200, 48.0)}
+    right = np.repeat([[0.905, 0.095], [0.845, 0.155]], 100, axis=0)
+    assert certain_threshold({1.0: right}, labels) < PROMISE
+    rule = fit_certainty({1.0: right}, heights, labels, size=48)
+    assert rule.of(right, heights[1.0]).tolist() == [True] * 100 + [False] * 100
 
 
 def test_where_no_rule_holds_nothing_is_certain():

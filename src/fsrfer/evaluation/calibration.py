@@ -133,10 +133,9 @@ def fit_certainty(
 ) -> Certainty:
     """The rule by which certain answers are right often enough at every factor, and the most factors have some.
 
-    No certain answer is less probable than `PROMISE`: the sure ones must not carry unsure ones along, for off the data that
-    the rule was fitted on these are the first to be wrong. Factors are left out from the largest on, until each of those
-    kept has `ENOUGH_CERTAIN` certain answers to judge by; faces with less detail than the last factor kept leaves are
-    never certain.
+    No certain answer is less probable than `PROMISE`: the sure ones must not carry along others of which the model itself
+    promises less. Factors are left out from the largest on, until each of those kept has `ENOUGH_CERTAIN` certain answers
+    to judge by; faces with less detail than the last factor kept leaves are never certain.
 
     Args:
         probabilities: N x classes for each factor.

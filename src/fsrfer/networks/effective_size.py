@@ -50,6 +50,7 @@ class SpectralSize(nn.Module):
         # Energies span five powers of ten, more than half precision can tell apart.
         with torch.autocast(standardized.device.type, enabled=False):
             maps = standardized.float()
+            # A mean over one channel would still be a step of the exported graph.
             grey = maps.squeeze(1) if maps.shape[1] == 1 else maps.mean(1)  # N x S x S
             energy = (self.transform @ grey @ self.transform.T).square().flatten(1)  # N x S^2
             levels = LOG_SHARE * torch.log(energy @ self.bands + NOISE_FLOOR) + 1.0  # N x S/2, roughly -1.5..1.5

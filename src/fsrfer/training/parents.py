@@ -1,6 +1,6 @@
 """Starting a network from another: as it is, deeper, in two factors, or from an exported model whose norms are folded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -71,10 +71,8 @@ def _fit_generator(network: CompactNet, parent: CompactNet, inherited: dict[str,
             _leave_out(inherited, f"{prefix}modulation.")
 
 
-def _generator_blocks(network: CompactNet) -> Sequence[UpliftBlock]:
-    return (
-        [] if network.uplift is None else [block for block in network.uplift.blocks if isinstance(block, UpliftBlock)]
-    )
+def _generator_blocks(network: CompactNet) -> list[UpliftBlock]:
+    return [module for module in network.modules() if isinstance(module, UpliftBlock)]
 
 
 def _leave_out(inherited: dict[str, Tensor], prefix: str) -> None:

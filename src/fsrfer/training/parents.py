@@ -1,4 +1,4 @@
-"""Starting a network from another: as it is, deeper, in two factors, or from an exported model whose norms are folded."""
+"""Starting a network from another: as it is, deeper, wider, in two factors, or from an exported model with folded norms."""
 
 from collections.abc import Callable
 
@@ -25,32 +25,45 @@ Weights = dict[str, NDArray[np.float32]]
 def inherit(network: CompactNet, parent: CompactNet) -> None:
     """Copy what the parent has into the network.
 
-    A factored convolution takes the best approximation of its rank (Jaderberg et al., BMVC 2014), also of one that is in two
-    factors already; what the parent lacks keeps its start, which is the identity for residual blocks and for the generator.
-    A smaller generator takes what it has room for (`_fit_generator`).
+    What the parent lacks keeps its start, which is the identity for residual blocks and for the generator. A wider network
+    answers as the parent does (`_widen`). A factored convolution with fewer channels between takes the best approximation of
+    its rank (Jaderberg et al., BMVC 2014). A smaller generator takes what it has room for (`_fit_generator`).
 
     Raises:
-        ModelError: the parent has layers that the network lacks, or of other shapes.
+        ModelError: the parent has layers that the network lacks, or larger ones.
     """
     state, inherited = network.state_dict(), parent.state_dict()
     _fit_generator(network, parent, inherited)
     for name, module in parent.named_modules():
-        if isinstance(module, FactoredConv) and _ranks_differ(network, name, module):
+        if isinstance(module, FactoredConv) and not _keeps_rank(network, name, module):
             inherited[f"{name}.weight"] = product(
                 inherited.pop(f"{name}.down.weight"), inherited.pop(f"{name}.across.weight")
             )
     for name, module in network.named_modules():
         if isinstance(module, FactoredConv) and f"{name}.weight" in inherited:
-            factor_into(module, inherited.pop(f"{name}.weight"))
+            factor_into(module, inherited.pop(f"{name}.weight"), name)
     if surplus := [name for name in inherited if name not in state]:
         raise ModelError(f"the parent's {surplus[0]} has no place in the network: it was made by another recipe")
     for name, value in inherited.items():
-        if state[name].shape != value.shape:
-            raise ModelError(
-                f"the parent's {name} is {tuple(value.shape)}, not {tuple(state[name].shape)}: "
-                "it was made by another recipe"
-            )
-        state[name].copy_(value)
+        _widen(state[name], value, name)
+
+
+def _widen(parameter: Tensor, value: Tensor, name: str) -> None:
+    """Put a parent's value where there may be more channels; at first none of the parent's channels hears a new one.
+
+    As the wider networks of Chen et al., "Net2Net" (ICLR 2016, arXiv:1511.05641), they compute the same; but the new channels
+    keep their random start instead of repeating others, so nothing has to be disturbed for them to part.
+    """
+    if len(value.shape) != len(parameter.shape) or any(
+        old > new for old, new in zip(value.shape, parameter.shape, strict=True)
+    ):
+        raise ModelError(
+            f"the parent's {name} is {tuple(value.shape)}, not {tuple(parameter.shape)} or less: "
+            "it was made by another recipe"
+        )
+    if value.ndim > 1:
+        parameter[: len(value), value.shape[1] :] = 0
+    parameter[tuple(slice(length) for length in value.shape)] = value
 
 
 def _fit_generator(network: CompactNet, parent: CompactNet, inherited: dict[str, Tensor]) -> None:
@@ -80,9 +93,9 @@ def _leave_out(inherited: dict[str, Tensor], prefix: str) -> None:
         del inherited[name]
 
 
-def _ranks_differ(network: CompactNet, name: str, module: FactoredConv) -> bool:
+def _keeps_rank(network: CompactNet, name: str, module: FactoredConv) -> bool:
     other = dict(network.named_modules()).get(name)
-    return isinstance(other, FactoredConv) and other.down.out_channels != module.down.out_channels
+    return isinstance(other, FactoredConv) and other.down.out_channels >= module.down.out_channels
 
 
 def product(down: Tensor, across: Tensor) -> Tensor:
@@ -90,9 +103,13 @@ def product(down: Tensor, across: Tensor) -> Tensor:
     return torch.einsum("rih,orw->oihw", down[..., 0], across[:, :, 0])
 
 
-def factor_into(module: FactoredConv, weight: Tensor) -> None:
+def factor_into(module: FactoredConv, weight: Tensor, name: str) -> None:
     """Split a kernel (out x in x 3 x 3) into the module's 3x1 and 1x3 kernels by singular values."""
     outs, ins = weight.shape[:2]
+    if (outs, ins) != (module.across.out_channels, module.down.in_channels):
+        raise ModelError(
+            f"the parent's {name} is {outs} x {ins} x 3 x 3: with fewer channels between factors there must be as many outside"
+        )
     rank = module.down.out_channels
     matrix = weight.permute(1, 2, 0, 3).reshape(ins * 3, outs * 3)
     left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)

@@ -44,6 +44,37 @@ def test_a_deeper_network_with_a_generator_and_placed_pooling_starts_as_the_same
     torch.testing.assert_close(network.eval()(faces()), parent(faces()))
 
 
+WIDER = {"stem": 6, "widths": (12, 20)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (WITH_ALL, WITH_ALL | WIDER),
+        (WITH_ALL | {"rank_share": 1.0}, WITH_ALL | WIDER | {"rank_share": 2.0}),
+        (WITH_ALL | {"rank_share": 1.0}, WITH_ALL | WIDER),
+    ],
+    ids=["whole kernels", "kernels in two factors, of higher rank", "whole kernels for those in two factors"],
+)
+def test_a_wider_network_starts_as_the_same_function_and_its_new_channels_can_learn(before, after):
+    parent = experienced(compact(**before))
+    network = compact(seed=1, **after).eval()
+    inherit(network, parent)
+    logits = network(faces())
+    torch.testing.assert_close(logits, parent(faces()), atol=1e-4, rtol=1e-4)
+    logits.square().sum().backward()
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv2d) and name.startswith("stages"):
+            assert module.weight.grad[: len(module.weight) // 2, -2:].any(), (
+                f"{name} cannot learn to hear the new channels"
+            )
+
+
+def test_fewer_channels_between_the_factors_and_more_outside_at_once_are_refused():
+.* as many outside"):
+        inherit(compact(stem=6, widths=(12, 20), rank_share=0.7), compact(rank_share=2.0))
+
+
 def test_everything_the_parent_has_is_inherited():
     parent = experienced(compact(**WITH_ALL))
     network = compact(seed=1, **WITH_ALL)
@@ -54,9 +85,8 @@ def test_everything_the_parent_has_is_inherited():
 @pytest.mark.parametrize(
     ("parent", "message"),
     [
-        ({"widths": (8, 12)}, r"stages.1.0.0.weight is \(12, 8, 3, 3\), not \(16, 8, 3, 3\).*another recipe"),
+        ({"widths": (8, 20)}, r"stages.1.0.0.weight is \(20, 8, 3, 3\), not \(16, 8, 3, 3\) or less.*another recipe"),
         ({"blocks": (1, 2)}, r"stages.1.2.\S+ has no place in the network.*another recipe"),
-        ({"rank_share": 0.5}, r"stages.0.0.0.down.weight has no place in the network.*another recipe"),
         ({"placed": True}, r"pooling.weight has no place in the network.*another recipe"),
     ],
 )
@@ -98,7 +128,7 @@ def kernel(outs=6, ins=4, seed=0):
 @torch.no_grad()
 def factored(weight, rank, stride=1):
     module = FactoredConv(weight.shape[1], weight.shape[0], rank, stride)
-    factor_into(module, weight)
+    factor_into(module, weight, "kernel")
     return module
 
 
@@ -149,7 +179,7 @@ def test_fewer_factors_are_the_best_of_the_parents():
     whole = parent.stages[1][1].conv1
     expected = FactoredConv(16, 16, 8, stride=1)
     with torch.no_grad():
-        factor_into(expected, product(whole.down.weight, whole.across.weight))
+        factor_into(expected, product(whole.down.weight, whole.across.weight), "kernel")
     assert torch.equal(network.stages[1][1].conv1.down.weight, expected.down.weight)
     assert torch.equal(network.stages[1][1].conv1.across.weight, expected.across.weight)
 

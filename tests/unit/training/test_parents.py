@@ -71,7 +71,7 @@ def test_a_wider_network_starts_as_the_same_function_and_its_new_channels_can_le
 
 
 def test_fewer_channels_between_the_factors_and_more_outside_at_once_are_refused():
-.* as many outside"):
+    with pytest.raises(ModelError, match=r"stages.0.0.0 is 8 x 4 x 3 x 3: .* as many outside"):
         inherit(compact(stem=6, widths=(12, 20), rank_share=0.7), compact(rank_share=2.0))
 
 

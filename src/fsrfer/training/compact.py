@@ -81,7 +81,7 @@ class CompactTrainer:
         fabric: where and how precisely to compute.
         recipe: the experiment.
         network: as the recipe describes it, with its starting weights.
-        parent: the teacher, or None where the network teaches itself.
+        teacher: None where the network teaches itself.
         train: the training faces, at the recipe's size and colour.
         valid: faces to watch.
     """
@@ -91,17 +91,16 @@ class CompactTrainer:
         fabric: Fabric,
         recipe: CompactRecipe,
         network: CompactNet,
-        parent: CompactNet | None,
+        teacher: CompactNet | None,
         train: Faces,
         valid: Faces,
     ) -> None:
         self.fabric, self.recipe, self.train, self.valid = fabric, recipe, train, valid
-        self.network, self.parent = to_channels_last(network), None
+        self.network = to_channels_last(network)
+        self.teacher = None if teacher is None else to_channels_last(freeze(teacher))
         fabric.to_device(network)
-        if recipe.teacher == "parent":
-            assert parent is not None
-            self.parent = to_channels_last(freeze(parent))
-            fabric.to_device(parent)
+        if teacher is not None:
+            fabric.to_device(teacher)
         self.fixed = recipe.extractor == "fixed"
         if self.fixed:
             for part in (network.stem, network.stages, network.head):
@@ -135,7 +134,7 @@ class CompactTrainer:
         if settings.classification:
             losses["classification"] = settings.classification * classification_loss(output.logits, views.votes)
         # A network that teaches itself has nothing to learn from its own sharp view.
-        first = 0 if self.parent is not None else views.sharp
+        first = 0 if self.teacher is not None else views.sharp
         followers = slice(first, len(views.labels))
         if first == len(views.labels):
             return losses
@@ -241,9 +240,9 @@ class CompactTrainer:
 
     @torch.no_grad()
     def _target(self, views: Views, output: CompactOutput, times: int) -> Target:
-        if self.parent is not None:
+        if self.teacher is not None:
             with self.fabric.autocast():
-                sharp = _single(self.parent.analyse(views.faces[: views.sharp]))
+                sharp = _single(self.teacher.analyse(views.faces[: views.sharp]))
             lifted, embedding, logits = sharp.lifted, sharp.embedding, sharp.logits
         else:
             lifted, embedding = output.lifted[: views.sharp].detach(), output.embedding[: views.sharp].detach()

@@ -49,11 +49,10 @@ def faces():
 
 @pytest.fixture
 def trainer(fabric, faces):
-    def make(*changes, parent=None):
+    def make(*changes):
         recipe = load_recipe("compact-small", [*TINY_COMPACT, *changes])
-        if recipe.teacher == "parent":
-            parent = compact_net(recipe)
-        return CompactTrainer(fabric, recipe, compact_net(recipe), parent, faces, faces)
+        teacher = compact_net(recipe) if recipe.teacher == "parent" else None
+        return CompactTrainer(fabric, recipe, compact_net(recipe), teacher, faces, faces)
 
     return make
 
@@ -211,12 +210,12 @@ def test_sharp_views_alone_leave_a_network_nothing_to_follow(trainer):
     assert set(one.losses(views, made_output(one.network, views), 0)) == {"size", "classification"}
 
 
-def test_a_parent_is_followed_by_the_sharp_views_too(trainer):
+def test_a_teacher_is_followed_by_the_sharp_views_too(trainer):
     one = trainer("teacher=parent", "losses.feature=1.0", "losses.reweight=false", "views.shrunk=1")
     views = one.views(0)
     output = made_output(one.network, views)
     with torch.no_grad():
-        taught = one.parent.analyse(views.faces[:14]).lifted
+        taught = one.teacher.analyse(views.faces[:14]).lifted
     distances = (output.lifted - taught.repeat(2, 1, 1, 1)).square().sum((1, 2, 3))
     torch.testing.assert_close(one.losses(views, output, 0)["feature"], distances.mean())
 
@@ -283,7 +282,7 @@ def test_a_fixed_extractor_and_head_stay_as_they_were_while_the_rest_learns(trai
     network = one.network
     fixed = state_of(network.stem, network.stages, network.head)
     learning = {"uplift": state_of(network.uplift), "size": state_of(network.effective_size)}
-    taught = state_of(one.parent)
+    taught = state_of(one.teacher)
     for step in range(3):
         one.train_step(step)
     one.validate()
@@ -291,7 +290,7 @@ def test_a_fixed_extractor_and_head_stay_as_they_were_while_the_rest_learns(trai
     kept = [average[name] for name in network.state_dict() if name.startswith(("stem.", "stages.", "head."))]
     for found in (state_of(network.stem, network.stages, network.head), kept):
         assert all(torch.equal(before, after) for before, after in zip(fixed, found, strict=True))
-    assert all(torch.equal(before, after) for before, after in zip(taught, state_of(one.parent), strict=True))
+    assert all(torch.equal(before, after) for before, after in zip(taught, state_of(one.teacher), strict=True))
     for name, part in (("uplift", network.uplift), ("size", network.effective_size)):
         after = state_of(part)
         assert all(not torch.equal(*pair) for pair in zip(learning[name], after, strict=True)), name

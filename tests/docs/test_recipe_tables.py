@@ -20,7 +20,8 @@ TABLES = {
     "Compact": {
         "compact": None,
         **dict.fromkeys(
-            ("compact-narrow", "compact-places", "compact-base", "compact-fast", "compact-small", "sharp-small"), "compact"
+            ("compact-narrow", "compact-places", "compact-base", "compact-fast", "compact-small", "sharp-small"),
+            "compact",
         ),
     },
     "Feature super-resolution": {"paper": "paper-small", "paper-small": "paper"},

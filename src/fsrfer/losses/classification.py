@@ -43,6 +43,27 @@ def classification_loss(
     return weighted_mean(losses, weights)
 
 
+def levelled(logits: Tensor, class_shares: Tensor, balance: float) -> Tensor:
+    r"""Logits that a classifier of unequal classes may be trained on, so that its own answers level them.
+
+    .. math:: z_{nc} + \beta \log \pi_c
+
+    With :math:`\beta = 0` it learns how frequent each class is; with 1 it answers as if all were equally frequent.
+
+    Args:
+        logits: of the classifier.
+        class_shares: how frequent each class is in training, all above 0.
+        balance: :math:`\beta`, 0..1.
+
+    Shape:
+        N x C; C to N x C.
+
+    Reference:
+        Menon et al., "Long-tail learning via logit adjustment" (ICLR 2021, arXiv:2007.07314).
+    """
+    return logits + balance * class_shares.log()
+
+
 def distillation_loss(
     logits: Tensor, teacher_logits: Tensor, weights: Tensor | None = None, *, temperature: float = 4.0
 ) -> Tensor:

@@ -53,13 +53,14 @@ class CameraRecipe(Section):
 class CompactLosses(Section):
     """Coefficients of the losses; 0 leaves one out.
 
-    ``classification`` is the cross-entropy of every view; the next five pull the shrunk views towards the teacher's sharp
-    one: by the lifted map, by the places it attends to, by what is pooled from it, by the softened answers, and by a
-    discriminator. ``reweight`` switches the classification-aware weight on these five, ``size`` is the error of
-    the effective size.
+    ``classification`` is the cross-entropy of every view, ``balance`` how far it levels the classes. The next five pull
+    the shrunk views towards the teacher's sharp one: by the lifted map, by the places it attends to, by what is pooled
+    from it, by the softened answers, and by a discriminator. ``reweight`` switches the classification-aware weight on these
+    five, ``size`` is the error of the effective size.
     """
 
     classification: float = Field(ge=0)
+    balance: float = Field(ge=0, le=1)
     feature: float = Field(ge=0)
     attention: float = Field(ge=0)
     perceptual: float = Field(ge=0)

@@ -22,6 +22,7 @@ from fsrfer.losses import (
     classification_loss,
     distillation_loss,
     feature_loss,
+    levelled,
     perceptual_loss,
 )
 from fsrfer.networks.compact import CompactNet, CompactOutput, last_side
@@ -108,6 +109,8 @@ class CompactTrainer:
         self.optimizer = open_optimizer(network, recipe.optimizer)
         self.average = WeightAverage(network, recipe.optimizer.ema_decay)
         self.degrade = BatchDegrader(recipe.input.size, fabric.device)
+        # A class that no face has would have an endless logarithm.
+        self.class_shares = train.votes.mean(0).clamp(min=1 / len(train)).to(fabric.device)
         self.camera = camera.CameraDegrader(recipe.input.size, fabric.device)
         self.critic = _Critic(fabric, recipe) if recipe.losses.adversarial else None
 
@@ -132,7 +135,8 @@ class CompactTrainer:
         if settings.size:
             losses["size"] = settings.size * F.smooth_l1_loss(output.log2_px, views.log2_px)
         if settings.classification:
-            losses["classification"] = settings.classification * classification_loss(output.logits, views.votes)
+            answers = levelled(output.logits, self.class_shares, settings.balance)
+            losses["classification"] = settings.classification * classification_loss(answers, views.votes)
         # A network that teaches itself has nothing to learn from its own sharp view.
         first = 0 if self.teacher is not None else views.sharp
         followers = slice(first, len(views.labels))

@@ -86,6 +86,7 @@ RIVALS = (
     Rival("joint-places", "joint, with a pooling that knows its places", ("network.pooling=places",)),
     Rival("joint-factored", "joint, convolutions in two factors", ("network.rank_share=0.5",)),
     Rival("joint-muon", "joint, kernels by Muon", ("optimizer.name=muon",)),
+    Rival("joint-balanced", "joint, answering as if all expressions were equally frequent", ("losses.balance=1.0",)),
     Rival("joint-majority", "joint, from the winning class instead of the votes", ("labels=majority",)),
     Rival("joint-no-average", "joint, the last weights instead of their average", ("optimizer.ema_decay=0.0",)),
     Rival(
@@ -188,5 +189,7 @@ def _sharp(recipe: CompactRecipe) -> CompactRecipe:
             f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"
         )
     if recipe.own_teacher:
-        raise RecipeError(f"recipe {recipe.name}: in a comparison nobody has a teacher of their own; set teacher to self")
+        raise RecipeError(
+            f"recipe {recipe.name}: in a comparison nobody has a teacher of their own; set teacher to self"
+        )
     return parent

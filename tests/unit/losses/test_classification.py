@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from fsrfer.losses.classification import classification_loss, distillation_loss
+from fsrfer.losses.classification import classification_loss, distillation_loss, levelled
 
 # softmax of (log 3, 0) is (3/4, 1/4); of (0, log 4) it is (1/5, 4/5)
 LOGITS = torch.tensor([[math.log(3), 0.0], [0.0, math.log(4)]])
@@ -50,3 +50,12 @@ def test_distillation_is_zero_for_a_perfect_student_and_spares_the_teacher():
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert teacher.grad is None and student.grad is not None
+
+
+def test_the_prior_of_the_classes_is_added_where_they_are_to_be_levelled():
+    shares = torch.tensor([0.5, 0.25, 0.25])
+    equal = torch.zeros(1, 3)
+    torch.testing.assert_close(levelled(equal, shares, 1.0).softmax(1), shares[None])
+    # square roots of the shares: 0.7071, 0.5, 0.5, summing to 1.7071
+    torch.testing.assert_close(levelled(equal, shares, 0.5).softmax(1), torch.tensor([[0.41421, 0.29289, 0.29289]]))
+    assert levelled(LOGITS, shares[:2], 0.0).equal(LOGITS)

@@ -210,6 +210,25 @@ def test_sharp_views_alone_leave_a_network_nothing_to_follow(trainer):
     assert set(one.losses(views, made_output(one.network, views), 0)) == {"size", "classification"}
 
 
+def test_balance_levels_the_classes_that_the_labels_loss_is_counted_on(trainer, faces):
+    plain, balanced = trainer(), trainer("losses.balance=1.0")
+    views = plain.views(0)
+    output = made_output(plain.network, views)
+    # All seven are equally frequent here, which shifts every logit alike: nothing changes.
+    expected = plain.losses(views, output, 0)["classification"]
+    torch.testing.assert_close(balanced.losses(views, output, 0)["classification"], expected)
+    rare = trainer("losses.balance=1.0")
+    rare.class_shares = torch.tensor([1 - 6e-6, *[1e-6] * 6])
+    assert rare.losses(views, output, 0)["classification"] > expected + 5
+
+
+def test_a_class_that_no_face_has_is_levelled_too(fabric, faces):
+    recipe = load_recipe("compact-small", [*TINY_COMPACT, "losses.balance=1.0"])
+    without = Faces(faces.pixels[1:6], faces.votes[1:6], faces.labels[1:6], faces.heights[1:6], {})
+    trainer = CompactTrainer(fabric, recipe, compact_net(recipe), None, without, without)
+    assert trainer.class_shares.tolist() == pytest.approx([0.2] * 7)
+
+
 def test_a_teacher_is_followed_by_the_sharp_views_too(trainer):
     one = trainer("teacher=parent", "losses.feature=1.0", "losses.reweight=false", "views.shrunk=1")
     views = one.views(0)

@@ -138,9 +138,6 @@ def load_exported(network: CompactNet, model: bytes, faces: Tensor, name: str) -
     """
     graph = onnx.load_from_string(model).graph
     weights = {item.name.removeprefix(CALIBRATED): numpy_helper.to_array(item) for item in graph.initializer}
-    weights |= {
-        f"head.{kind}": weights.pop(f"head.3.{kind}") for kind in ("weight", "bias") if f"head.3.{kind}" in weights
-    }
     layers = {
         key: module
         for key, module in network.named_modules()

@@ -264,13 +264,15 @@ def test_a_teacher_that_does_not_fit_is_refused_before_a_run_is_begun(start, raf
         (
             [*FOLLOWS, f"teacher={wide_teacher}", "losses.feature=1.0"],
             [],
-            "has 12 channels in its last map, not 8; set losses",
+            "makes other maps (network.widths [12], not [8]), so only its answers can be followed",
         ),
         (
             [*FOLLOWS, f"teacher={wide_teacher}"],
             ["--teacher", str(start / "model.onnx")],
             "stages.0.0.0.weight (12, 4, 3, 3)",
         ),
+        (["teacher=parent", "network.widths=[12]"], [], f"its teacher {rafdb / 'parent.toml'} makes other maps"),
+        (["teacher=parent", "network.widths=[12]"], ["--init", str(start)], f"its teacher {start} makes other maps"),
         ([*FOLLOWS, f"teacher={leads_back}"], [], "what it builds on leads back to"),
         ([*FOLLOWS, "teacher=paper-small"], [], "its teacher paper-small is not a compact network"),
         ([*FOLLOWS, "teacher=mixed"], [], "its teacher mixed takes grey faces of 48 pixels"),

@@ -217,37 +217,45 @@ def teacher_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
     """The recipe that another names as its teacher.
 
     Raises:
-        RecipeError: as `parent_recipe`; or what it teaches, beside answers, is not of the shape of what the network makes.
+        RecipeError: as `parent_recipe`.
     """
-    described = _named(recipe, "teacher", recipe.own_teacher)
-    theirs, mine, losses = described.network, recipe.network, recipe.losses
-    if len(theirs.widths) != len(mine.widths) and (losses.feature or losses.attention):
-        raise RecipeError(f"recipe {recipe.name}: its teacher {recipe.teacher} has maps of another size to follow")
-    if theirs.widths[-1] != mine.widths[-1] and (losses.feature or losses.perceptual or losses.adversarial):
-        raise RecipeError(
-            f"recipe {recipe.name}: its teacher {recipe.teacher} has {theirs.widths[-1]} channels in its last map, not "
-            f"{mine.widths[-1]}; set losses.feature, losses.perceptual and losses.adversarial to 0"
-        )
-    return described
+    return _named(recipe, "teacher", recipe.own_teacher)
 
 
 def _named(recipe: CompactRecipe, role: str, name: str) -> CompactRecipe | ClassifierRecipe:
     described = load_recipe(name)
     if isinstance(described, FsrRecipe):
         raise RecipeError(f"recipe {recipe.name}: its {role} {name} is not a compact network")
-    if described.input != recipe.input:
-        raise RecipeError(
-            f"recipe {recipe.name}: its {role} {name} takes {described.input.colour} faces of "
-            f"{described.input.size} pixels, not {recipe.input.colour} ones of {recipe.input.size}"
-        )
+    _require_same_faces(recipe, described, f"{role} {name}")
     return described
+
+
+def _require_same_faces(recipe: CompactRecipe, other: ClassifierRecipe | CompactRecipe, who: str) -> None:
+    if other.input != recipe.input:
+        raise RecipeError(
+            f"recipe {recipe.name}: its {who} takes {other.input.colour} faces of "
+            f"{other.input.size} pixels, not {recipe.input.colour} ones of {recipe.input.size}"
+        )
+
+
+def _require_same_maps(recipe: CompactRecipe, teacher: ClassifierRecipe | CompactRecipe, who: str) -> None:
+    """Answers can be followed by any network; maps, and what is pooled from them, only by one that makes such too."""
+    theirs, mine, losses = teacher.network.widths, recipe.network.widths, recipe.losses
+    other_side = len(theirs) != len(mine) and (losses.feature or losses.attention or losses.adversarial)
+    other_depth = theirs[-1] != mine[-1] and (losses.feature or losses.perceptual or losses.adversarial)
+    if other_side or other_depth:
+        raise RecipeError(
+            f"recipe {recipe.name}: its {who} makes other maps (network.widths {theirs}, not {mine}), so only its answers "
+            "can be followed; set losses.feature, .attention, .perceptual and .adversarial to 0"
+        )
 
 
 def check_start(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> None:
     """Check what a recipe builds on, before data are read and a folder is made.
 
     Raises:
-        RecipeError: the recipe builds on itself, or one that it builds on takes other faces.
+        RecipeError: the recipe builds on itself, or one that it builds on takes other faces or makes other maps than
+            those to follow.
         ModelError: what stands for the parent or the teacher was made by another recipe.
     """
     _require_an_end(recipe, ())
@@ -258,6 +266,12 @@ def check_start(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> None:
         inherit(compact_net(recipe), _given(parent_recipe(recipe), given.parent, blank))
     if recipe.own_teacher and given.teacher is not None:
         _given(teacher_recipe(recipe), given.teacher, blank)
+    if recipe.teacher != "self":
+        init, named = (given.teacher, teacher_recipe) if recipe.own_teacher else (given.parent, parent_recipe)
+        teacher = finished_recipe(init) if isinstance(init, Path) else named(recipe)
+        who = f"teacher {init if isinstance(init, Path) else recipe.own_teacher or recipe.parent}"
+        _require_same_faces(recipe, teacher, who)
+        _require_same_maps(recipe, teacher, who)
 
 
 def _require_an_end(recipe: ClassifierRecipe | CompactRecipe, above: tuple[str, ...]) -> None:

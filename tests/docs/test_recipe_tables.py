@@ -19,18 +19,14 @@ TABLES = {
     "Classifier": {"mixed": None},
     "Compact": {
         "compact": None,
-        **dict.fromkeys(
-            ("compact-narrow", "compact-places", "compact-base", "compact-fast", "compact-small", "sharp-small"),
-            "compact",
-        ),
+        **dict.fromkeys(("compact-places", "compact-base", "compact-fast", "compact-small", "sharp-small"), "compact"),
     },
     "Feature super-resolution": {"paper": "paper-small", "paper-small": "paper"},
 }
 """Headings of the reference; under each the recipes in the order of their columns, with the one that bold differs from."""
 
 LISTS = [
-    ("compact-narrow", "compact"),
-    ("compact-places", "compact-narrow"),
+    ("compact-places", "compact"),
     ("compact-base", "compact-places"),
     ("compact-fast", "compact"),
     ("compact-small", "compact"),

@@ -77,8 +77,8 @@ class CompactRecipe(Section):
     """The compact network and its training.
 
     ``parent`` names the recipe whose network this one starts from (none: from scratch). ``extractor`` says whether the
-    extractor and head are trained too, or stay as the parent left them (the paper's setting). ``teacher`` is who gives
-    the targets: the network itself, its parent, or the network of another recipe.
+    extractor and head are trained too, or stay as the parent left them (the paper's setting); ``teacher`` whether the
+    sharp targets come from the network itself or from its parent.
     """
 
     kind: Literal["compact"]
@@ -88,7 +88,7 @@ class CompactRecipe(Section):
     validation: str
     labels: Literal["votes", "majority"]
     extractor: Literal["trained", "fixed"]
-    teacher: str = Field(min_length=1)
+    teacher: Literal["self", "parent"]
     input: InputSettings
     network: CompactSettings
     uplift: UpliftSettings
@@ -100,16 +100,11 @@ class CompactRecipe(Section):
     loop: LoopSettings
     export: ExportSettings
 
-    @property
-    def own_teacher(self) -> str:
-        """The recipe of a teacher that is neither the network itself nor its parent; empty if there is none."""
-        return "" if self.teacher in ("self", "parent") else self.teacher
-
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> Self:
         losses = self.losses
         following = losses.feature or losses.attention or losses.perceptual or losses.distillation or losses.adversarial
-        followed = following and (self.views.shrunk or self.teacher != "self")
+        followed = following and (self.views.shrunk or self.teacher == "parent")
         if not (losses.classification or losses.size or followed):
             raise ValueError("no loss has a coefficient above 0 and views to learn from")
         return self

@@ -54,7 +54,7 @@ class CompactLosses(Section):
     """Coefficients of the losses; 0 leaves one out.
 
     ``classification`` is the cross-entropy of every view, ``balance`` how far it levels the classes. The next five pull
-    the shrunk views towards the teacher's sharp one: by the lifted map, by the places it attends to, by what is pooled
+    views towards what the teacher makes of the first one: by the lifted map, by the places it attends to, by what is pooled
     from it, by the softened answers, and by a discriminator. ``reweight`` switches the classification-aware weight on these
     five, ``size`` is the error of the effective size.
     """
@@ -78,7 +78,7 @@ class CompactRecipe(Section):
 
     ``parent`` names the recipe whose network this one starts from (none: from scratch). ``extractor`` says whether the
     extractor and head are trained too, or stay as the parent left them (the paper's setting); ``teacher`` whether the
-    sharp targets come from the network itself or from its parent.
+    targets come from the network itself or from its parent.
     """
 
     kind: Literal["compact"]

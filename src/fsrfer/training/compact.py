@@ -1,4 +1,4 @@
-"""Training the compact network: every face is seen sharp and shrunk at once, and the shrunk views follow the sharp one.
+"""Training the compact network: a face is seen once, or sharp and shrunk at once, and views follow the first or a teacher.
 
 With a fixed extractor this is the paper's setting (arXiv:2004.02234, section 3) on a smaller feature; with a trained one the
 extractor learns all sizes while the generator lifts what it makes of small faces.
@@ -49,7 +49,7 @@ CRITIC_WIDTHS, CRITIC_HIDDEN = (64, 64), 64
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """One process's part of a batch: N faces, each in 1 + V views; the N sharp ones come first.
+    """One process's part of a batch: N faces, each in 1 + V views; the N first views lead, sharp where others follow.
 
     Attributes:
         faces: float, N (1 + V) x C x S x S, values 0..255.
@@ -68,7 +68,7 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the teacher makes of the sharp faces, once for each view that follows it; closed to gradients."""
+    """What the teacher makes of the first views, once for each view that follows it; closed to gradients."""
 
     lifted: Tensor
     embedding: Tensor

@@ -112,7 +112,7 @@ def test_two_processes_compute_what_one_does(finished, rafdb, tmp_path):
     assert done.returncode == 0, done.stderr
     for stage in STAGES[recipe]:
         one, two = losses(unbroken, stage), losses(tmp_path / "run", stage)
-        # Generator and discriminator chase each other: a difference of rounding grows with every step, faster on some processors.
+        # Generator and discriminator chase each other: a rounding grows with every step, faster on some processors.
         steps = {
             (step, name): value
             for (step, name), value in one.items()

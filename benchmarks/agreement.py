@@ -8,24 +8,23 @@ mean of their answers. Needs a data set with votes, such as FER+.
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset
+from fsrfer.evaluation.by_factor import probabilities_at
 from fsrfer.files import write_text
-from fsrfer.images import resize, shrink_and_restore
 from fsrfer.inference.recognition import ExpressionModel
+from fsrfer.types import FloatArray, UInt8Image
 
 BANDS = {"less than a quarter": (0.0, 0.25), "a quarter or more": (0.25, 0.85), "nearly all": (0.85, 1.01)}
 """Of the lead, as a share of the votes: from, and below."""
-
-Floats = NDArray[np.floating]
 
 
 def main() -> None:
@@ -39,9 +38,14 @@ def main() -> None:
     options = parser.parse_args()
     ((name, path),) = readers.parse_sources([options.data]).items()
     dataset = readers.read(name, path, options.split)
+    if (dataset.votes.max(axis=1) == 1).all():
+        parser.error(
+            f"{name} {options.split}: has no votes, only labels; name a data set that has them, such as ferplus"
+        )
+    models = {model: ExpressionModel(model) for model in options.models}
     figures = {}
     for factor in parse_factors(options.factors):
-        answers = {model: _answers(ExpressionModel(model), dataset, factor) for model in options.models}
+        answers = {model: _answers(opened, dataset, factor) for model, opened in models.items()}
         if len(answers) > 1:
             answers["the mean of all"] = np.mean(list(answers.values()), axis=0)
         figures[f"x{factor:g}"] = {model: _by_band(rows, dataset) for model, rows in answers.items()}
@@ -50,14 +54,16 @@ def main() -> None:
         write_text(options.json, json.dumps({"faces": len(dataset), "factors": figures}, indent=2) + "\n")
 
 
-def _answers(model: ExpressionModel, dataset: FaceDataset, factor: float) -> Floats:
-    """Probabilities, N x 7."""
-    side = (model.info.size, model.info.size)
-    faces = (model.prepare(dataset.load(index)) for index in range(len(dataset)))
-    return model.probabilities(np.stack([resize(shrink_and_restore(face, factor), side) for face in faces]))
+def _answers(model: ExpressionModel, dataset: FaceDataset, factor: float) -> FloatArray:
+    """Probabilities, N x 7, as `fsrfer evaluate` has them."""
+
+    def predict(faces: Sequence[UInt8Image]) -> FloatArray:
+        return model.probabilities(np.stack([model.prepare(face) for face in faces]))
+
+    return probabilities_at(predict, dataset.load, len(dataset), factor)
 
 
-def _by_band(answers: Floats, dataset: FaceDataset) -> dict[str, dict[str, float]]:
+def _by_band(answers: FloatArray, dataset: FaceDataset) -> dict[str, dict[str, float]]:
     """Share of the faces, accuracy among them and share of all errors, for each band and for all faces."""
     wrong = answers.argmax(1) != dataset.labels
     second, first = np.sort(dataset.votes, axis=1)[:, -2:].T
@@ -66,10 +72,11 @@ def _by_band(answers: Floats, dataset: FaceDataset) -> dict[str, dict[str, float
     return {
         name: {
             "faces": float(band.mean()),
-            "accuracy": float(1 - wrong[band].mean()) if band.any() else float("nan"),
+            "accuracy": float(1 - wrong[band].mean()),
             "errors": float(wrong[band].sum() / max(1, wrong.sum())),
         }
         for name, band in {**bands, "all": np.ones_like(wrong)}.items()
+        if band.any()
     }
 
 

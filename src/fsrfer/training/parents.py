@@ -41,7 +41,12 @@ def inherit(network: CompactNet, parent: CompactNet) -> None:
             )
     for name, module in network.named_modules():
         if isinstance(module, FactoredConv) and f"{name}.weight" in inherited:
-            factor_into(module, inherited.pop(f"{name}.weight"), name)
+            kernel = inherited.pop(f"{name}.weight")
+            if kernel.shape[:2] != (module.across.out_channels, module.down.in_channels):
+                raise ModelError(
+                    f"the parent's {name}.weight is {tuple(kernel.shape)}: a network of lower rank there cannot be wider, too"
+                )
+            factor_into(module, kernel)
     if surplus := [name for name in inherited if name not in state]:
         raise ModelError(f"the parent's {surplus[0]} has no place in the network: it was made by another recipe")
     for name, value in inherited.items():
@@ -103,13 +108,9 @@ def product(down: Tensor, across: Tensor) -> Tensor:
     return torch.einsum("rih,orw->oihw", down[..., 0], across[:, :, 0])
 
 
-def factor_into(module: FactoredConv, weight: Tensor, name: str) -> None:
+def factor_into(module: FactoredConv, weight: Tensor) -> None:
     """Split a kernel (out x in x 3 x 3) into the module's 3x1 and 1x3 kernels by singular values."""
     outs, ins = weight.shape[:2]
-    if (outs, ins) != (module.across.out_channels, module.down.in_channels):
-        raise ModelError(
-            f"the parent's {name} is {outs} x {ins} x 3 x 3: with fewer channels between factors there must be as many outside"
-        )
     rank = module.down.out_channels
     matrix = weight.permute(1, 2, 0, 3).reshape(ins * 3, outs * 3)
     left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)

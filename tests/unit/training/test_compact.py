@@ -210,7 +210,7 @@ def test_sharp_views_alone_leave_a_network_nothing_to_follow(trainer):
     assert set(one.losses(views, made_output(one.network, views), 0)) == {"size", "classification"}
 
 
-def test_balance_levels_the_classes_that_the_labels_loss_is_counted_on(trainer, faces):
+def test_balance_levels_the_classes_that_the_labels_loss_is_counted_on(trainer):
     plain, balanced = trainer(), trainer("losses.balance=1.0")
     views = plain.views(0)
     output = made_output(plain.network, views)

@@ -71,7 +71,7 @@ def test_a_wider_network_starts_as_the_same_function_and_its_new_channels_can_le
 
 
 def test_fewer_channels_between_the_factors_and_more_outside_at_once_are_refused():
-    with pytest.raises(ModelError, match=r"stages.0.0.0 is 8 x 4 x 3 x 3: .* as many outside"):
+    with pytest.raises(ModelError, match=r"stages.0.0.0.weight is \(8, 4, 3, 3\): .* cannot be wider, too"):
         inherit(compact(stem=6, widths=(12, 20), rank_share=0.7), compact(rank_share=2.0))
 
 
@@ -128,7 +128,7 @@ def kernel(outs=6, ins=4, seed=0):
 @torch.no_grad()
 def factored(weight, rank, stride=1):
     module = FactoredConv(weight.shape[1], weight.shape[0], rank, stride)
-    factor_into(module, weight, "kernel")
+    factor_into(module, weight)
     return module
 
 
@@ -179,7 +179,7 @@ def test_fewer_factors_are_the_best_of_the_parents():
     whole = parent.stages[1][1].conv1
     expected = FactoredConv(16, 16, 8, stride=1)
     with torch.no_grad():
-        factor_into(expected, product(whole.down.weight, whole.across.weight), "kernel")
+        factor_into(expected, product(whole.down.weight, whole.across.weight))
     assert torch.equal(network.stages[1][1].conv1.down.weight, expected.down.weight)
     assert torch.equal(network.stages[1][1].conv1.across.weight, expected.across.weight)
 

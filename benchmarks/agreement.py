@@ -22,6 +22,7 @@ from fsrfer.evaluation.by_factor import probabilities_at
 from fsrfer.files import write_text
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.types import FloatArray, UInt8Image
+from measuring import run
 
 BANDS = {"less than a quarter": (0.0, 0.25), "a quarter or more": (0.25, 0.85), "nearly all": (0.85, 1.01)}
 """Of the lead, as a share of the votes: from, and below."""
@@ -89,4 +90,4 @@ def _table(figures: dict[str, dict[str, dict[str, float]]], title: str) -> Table
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

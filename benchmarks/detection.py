@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fsrfer.images import load_rgb, resize
 from fsrfer.inference.detection import PRESETS, Detector
 from fsrfer.types import FloatArray, UInt8Image
+from measuring import run
 
 HEIGHTS = (7, 9, 11, 14, 18, 22, 28, 40, 80)
 """Edges of the bins of face height, in pixels."""
@@ -125,4 +126,4 @@ def line(name: str, cells: Sequence[str], *ends: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

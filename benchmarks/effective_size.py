@@ -16,6 +16,7 @@ from rich.table import Table
 
 from fsrfer.data import readers
 from fsrfer.data.dataset import load_pixels
+from fsrfer.errors import FsrferError
 from fsrfer.evaluation.by_factor import Degrade, by_camera, plainly
 from fsrfer.evaluation.calibration import DEGREE, Views, crossfitted, fit_temperature, temperatures
 from fsrfer.evaluation.metrics import calibration_error
@@ -25,6 +26,7 @@ from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.training.run import RECIPE_FILE, load_network
 from fsrfer.types import UInt8Image
+from measuring import run
 
 Figures = dict[str, dict[str, float]]
 
@@ -38,7 +40,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     options = parser.parse_args()
     recipe = load_recipe(str(options.run / RECIPE_FILE))
-    assert isinstance(recipe, CompactRecipe), "the effective size belongs to compact recipes"
+    if not isinstance(recipe, CompactRecipe):
+        raise FsrferError(
+            f"{options.run}: of recipe {recipe.name}, which estimates no sizes; name a run of a compact recipe"
+        )
     network = load_network(recipe, options.run)
     ((name, path),) = readers.parse_sources([options.data]).items()
     dataset = readers.read(name, path, options.split)
@@ -97,4 +102,4 @@ def _short(value: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

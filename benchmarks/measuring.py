@@ -1,7 +1,8 @@
-"""What the benchmarks of speed share: a clock, medians, made-up pictures, and facts of the machine."""
+"""What the benchmarks share: how they are run, a clock, medians, made-up pictures, and facts of the machine."""
 
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fsrfer.errors import FsrferError
 from fsrfer.types import UInt8Image
 
 
@@ -27,6 +29,16 @@ class Measured:
     value: float
     unit: str
     spread: float | None = None
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a script's ``main`` and exit by what it returns; what its user can put right is one line, and exit code 2."""
+    try:
+        code = main()
+    except FsrferError as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        code = 2
+    sys.exit(code)
 
 
 def timed(action: Callable[[], object], repeat: int) -> list[float]:

@@ -42,7 +42,7 @@ from fsrfer.training.fsr import AdversarialTrainer, Features, PretrainingTrainer
 from fsrfer.training.fsr_run import SHARP
 from fsrfer.training.image_sr import ImageSrTrainer
 from fsrfer.training.loop import Trainee
-from measuring import processor, readable
+from measuring import processor, readable, run
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -120,13 +120,9 @@ def main() -> int:
     """Measure, print, and save what was asked for."""
     options = arguments()
     console = Console(width=110)
-    try:
-        recipe = _recipe(options.recipe, options.set)
-        batches = [f"{section}.loop.batch_size={options.batch}" for section in STAGES.values()]
-        measured = _recipe(options.recipe, [*options.set, *batches])
-    except FsrferError as error:
-        print(f"paper_step.py: {error}", file=sys.stderr)
-        return 2
+    recipe = _recipe(options.recipe, options.set)
+    batches = [f"{section}.loop.batch_size={options.batch}" for section in STAGES.values()]
+    measured = _recipe(options.recipe, [*options.set, *batches])
     sizes = _apart(network_sizes, recipe)
     steps, failed = [], []
     for stage in options.stages:
@@ -350,4 +346,4 @@ def _parameters(network: nn.Module) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -9,7 +9,6 @@ unless ``--precision`` says otherwise; decision 0009 tells why.
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -37,6 +36,7 @@ from fsrfer.training.compute import fastest_precision, open_fabric
 from fsrfer.training.faces import Faces
 from fsrfer.training.loop import Trainee
 from fsrfer.training.networks import compact_net
+from measuring import processor, run
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -49,18 +49,14 @@ class Step:
     processors: float
 
 
-def main() -> int:
+def main() -> None:
     """Measure and print; returns the exit code."""
     options = parse()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    try:
-        recipe = load_recipe(options.recipe, options.changes)
-        if isinstance(recipe, FsrRecipe):
-            raise FsrferError(f"--recipe {options.recipe}: of another kind; see benchmarks/paper_step.py")
-    except FsrferError as error:
-        print(f"precision.py: {error}", file=sys.stderr)
-        return 2
+    recipe = load_recipe(options.recipe, options.changes)
+    if isinstance(recipe, FsrRecipe):
+        raise FsrferError(f"--recipe {options.recipe}: of another kind; see benchmarks/paper_step.py")
     console = Console(width=110)
     measured = {}
     for precision in PRECISIONS:
@@ -73,7 +69,6 @@ def main() -> int:
         seconds = {precision: [asdict(step) for step in steps] for precision, steps in measured.items()}
         content = {"command": sys.argv, "machine": facts, "seconds": seconds}
         write_text(options.json, json.dumps(content, indent=2) + "\n")
-    return 0
 
 
 def parse() -> argparse.Namespace:
@@ -107,7 +102,7 @@ def machine(recipe: ClassifierRecipe | CompactRecipe) -> dict[str, Any]:
     views = 1 + recipe.views.shrunk if isinstance(recipe, CompactRecipe) else 1
     return {
         "recipe": f"{recipe.name}: {gflop:.3f} GFLOP a picture, {recipe.loop.batch_size * views} pictures a step",
-        "processor": f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}",
+        "processor": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -154,12 +149,5 @@ def _made_faces(recipe: ClassifierRecipe | CompactRecipe) -> Faces:
     return Faces(pixels, F.one_hot(labels, len(EXPRESSIONS)).float(), labels, torch.full_like(labels, size), {})
 
 
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

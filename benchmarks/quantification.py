@@ -41,6 +41,7 @@ from fsrfer.quantification import (
     rates,
     soft_confusion,
 )
+from measuring import run
 
 Floats = NDArray[np.float64]
 Method = Callable[[NDArray[np.floating]], Floats]
@@ -201,4 +202,4 @@ def table(report: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -34,7 +34,7 @@ from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.networks.uplift import FeatureUplift
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.schema import load_recipe
-from measuring import processor, readable
+from measuring import processor, readable, run
 
 BATCHES = (1, 64)
 MATRIX = 1024
@@ -94,21 +94,17 @@ class Timed:
         return self.task.gflop / peak.task.gflop / self.times(peak)
 
 
-def main() -> int:
+def main() -> None:
     """Measure, print, and save what was asked for."""
     options = arguments()
     torch.set_num_threads(options.threads)
     clock = time.process_time if options.clock == "processor" else time.perf_counter
-    try:
-        tasks = [
-            *peaks(options.threads),
-            *(task for name in options.models for task in recognition(name, options.threads)),
-            *(task for name, path in options.rival for task in outside(name, path, options.threads)),
-            *generators(options.recipe),
-        ]
-    except FsrferError as error:
-        print(f"recognition_speed.py: {error}", file=sys.stderr)
-        return 2
+    tasks = [
+        *peaks(options.threads),
+        *(task for name in options.models for task in recognition(name, options.threads)),
+        *(task for name, path in options.rival for task in outside(name, path, options.threads)),
+        *generators(options.recipe),
+    ]
     with threadpool_limits(options.threads), torch.inference_mode():
         results = in_turns(tasks, options.rounds, options.slice, clock)
     content = {"command": sys.argv, "machine": machine(options), **report(results)}
@@ -118,7 +114,6 @@ def main() -> int:
     console.print("\n".join(f"{name}: {value}" for name, value in content["machine"].items()), style="dim")
     if options.json:
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return 0
 
 
 def arguments() -> argparse.Namespace:
@@ -375,4 +370,4 @@ def cell(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -25,14 +25,14 @@ from fsrfer import Recognizer
 from fsrfer.images import load_rgb
 from fsrfer.inference.detection import PRESETS, Detector
 from fsrfer.types import UInt8Image
-from measuring import Measured, once, processor, random_picture, readable, summary, timed
+from measuring import Measured, once, processor, random_picture, readable, run, summary, timed
 
 BATCHES = (1, 64)
 CROWD = 100
 PHOTO_SIZE = (1920, 1080)
 
 
-def main() -> int:
+def main() -> None:
     """Measure, print, and save what was asked for."""
     options = arguments()
     rng = np.random.default_rng(0)
@@ -49,7 +49,6 @@ def main() -> int:
     if options.json:
         content = {"command": sys.argv, "machine": facts, "results": [asdict(result) for result in results]}
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return 0
 
 
 def arguments() -> argparse.Namespace:
@@ -145,4 +144,4 @@ def as_table(results: list[Measured], facts: dict[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

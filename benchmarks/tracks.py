@@ -37,6 +37,7 @@ from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.inference.smoothing import Pool, Smoother
 from fsrfer.inference.tracking import Tracker
 from fsrfer.types import Detections, UInt8Image
+from measuring import run
 
 STEP = 0.2
 """Seconds between two frames."""
@@ -228,4 +229,4 @@ def follow(
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -32,6 +32,7 @@ from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.inference.tracking import Tracker
 from fsrfer.inference.video import open_video
 from fsrfer.types import UInt8Image
+from measuring import run
 
 SIZES = ((640, 360), (1920, 1080))
 FACES = (1, 20, 100)
@@ -203,4 +204,4 @@ def write_video(path: Path, frames: Iterator[UInt8Image], rate: int) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -21,7 +21,7 @@ from fsrfer.evaluation.calibration import (
     view_probabilities,
 )
 from fsrfer.evaluation.metrics import score
-from fsrfer.export.onnx import to_onnx, write_model
+from fsrfer.export.onnx import store_halves, to_onnx, write_model
 from fsrfer.images import shrink_resized
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.model_file import ModelInfo
@@ -31,7 +31,8 @@ from fsrfer.quantification import soft_confusion
 from fsrfer.types import UInt8Image
 
 FACTORS = (1, 2, 3, 4, 5, 6, 7, 8)
-PARITY = 1e-4
+PARITY = 5e-3
+"""How far a probability may be from the network's: kernels in half precision alone move it by up to about 0.002."""
 
 Track = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -66,7 +67,7 @@ def release(
         the complete description.
 
     Raises:
-        ModelError: ONNX Runtime's probabilities differ from the network's by more than 1e-4.
+        ModelError: ONNX Runtime's probabilities differ from the network's by more than 0.005.
     """
     views: dict[float, Views] = {
         factor: answers(network, _shrunk(faces, heights, factor), info.flip) for factor in track(FACTORS)
@@ -93,7 +94,9 @@ def release(
         },
     )
     calibrated = Calibrated(network, coefficients)
-    write_model(to_onnx(calibrated, 1 if info.colour == "grey" else 3, info.size), complete, target)
+    graph = to_onnx(calibrated, 1 if info.colour == "grey" else 3, info.size)
+    store_halves(graph)
+    write_model(graph, complete, target)
     check_parity(target, faces[:256], view_probabilities(views[1], coefficients)[:256])
     return complete
 
@@ -122,7 +125,7 @@ def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) 
     """Check that a written model gives the probabilities it was exported with.
 
     Raises:
-        ModelError: it differs by more than 1e-4.
+        ModelError: it differs by more than 0.005.
     """
     difference = float(np.abs(ExpressionModel(path).probabilities(faces) - expected).max())
     if difference > PARITY:

@@ -4,9 +4,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from fsrfer.errors import ModelError
-from fsrfer.export.onnx import to_onnx, write_model
+from fsrfer.export.onnx import store_halves, to_onnx, write_model
 from fsrfer.export.release import answers, check_parity, release
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.labels import EXPRESSIONS
@@ -61,6 +62,30 @@ def test_the_exported_graph_divides_by_the_temperature_of_the_estimated_size(net
     found = ExpressionModel(tmp_path / "m.onnx").answers(faces[0])
     np.testing.assert_allclose(found.probabilities, expected.softmax(1).numpy(), atol=1e-4)
     np.testing.assert_allclose(found.effective_px, 2.0 ** (octaves + 4).numpy(), rtol=1e-4)
+
+
+def test_kernels_in_half_precision_are_half_as_large_and_answer_nearly_alike(tmp_path):
+    torch.manual_seed(0)
+    model = to_onnx(CompactNet(size=16, stem=16, widths=(64,), blocks=(2,), sized=False), 1, 16)
+    before = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    write_model(model, INFO, tmp_path / "whole.onnx")
+    store_halves(model)
+    write_model(model, INFO, tmp_path / "half.onnx")
+    for item in model.graph.initializer:
+        np.testing.assert_allclose(numpy_helper.to_array(item), before[item.name], rtol=2**-11, atol=2**-25)
+    faces = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
+    whole, half = (ExpressionModel(tmp_path / name).probabilities(faces) for name in ("whole.onnx", "half.onnx"))
+    np.testing.assert_allclose(half, whole, atol=2e-3)
+    assert (tmp_path / "half.onnx").stat().st_size < 0.55 * (tmp_path / "whole.onnx").stat().st_size
+
+
+def test_a_kernel_beyond_half_precision_stays_whole():
+    network = torch.nn.Conv2d(1, 1, 3, bias=False)
+    torch.nn.init.constant_(network.weight, 1e5)
+    model = to_onnx(network, 1, 16)
+    store_halves(model)
+    (kernel,) = (numpy_helper.to_array(item) for item in model.graph.initializer)
+    np.testing.assert_array_equal(kernel, network.weight.detach().numpy())
 
 
 def test_a_network_that_estimates_no_size_is_exported_with_logits_alone(faces, tmp_path):

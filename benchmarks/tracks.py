@@ -74,7 +74,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--numbers-only", action="store_true")
     parser.add_argument("--rival", action="store_true", help="ByteTrack of the package 'trackers' too, if installed")
     parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.numbers_only and options.data is None:
+        parser.error("--data NAME=PATH is needed for the answers; or ask for --numbers-only")
+    return options
 
 
 def answers(options: argparse.Namespace) -> dict[str, Any]:

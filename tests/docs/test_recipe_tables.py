@@ -19,14 +19,18 @@ TABLES = {
     "Classifier": {"mixed": None},
     "Compact": {
         "compact": None,
-        **dict.fromkeys(("compact-places", "compact-base", "compact-fast", "compact-small", "sharp-small"), "compact"),
+        **dict.fromkeys(
+            ("compact-factored", "compact-places", "compact-base", "compact-fast", "compact-small", "sharp-small"),
+            "compact",
+        ),
     },
     "Feature super-resolution": {"paper": "paper-small", "paper-small": "paper"},
 }
 """Headings of the reference; under each the recipes in the order of their columns, with the one that bold differs from."""
 
 LISTS = [
-    ("compact-places", "compact"),
+    ("compact-factored", "compact"),
+    ("compact-places", "compact-factored"),
     ("compact-base", "compact-places"),
     ("compact-fast", "compact"),
     ("compact-small", "compact"),

@@ -135,9 +135,9 @@ def _trainee(recipe: ClassifierRecipe | CompactRecipe, precision: str) -> Traine
 def _teacher(recipe: CompactRecipe) -> CompactNet | None:
     if recipe.teacher == "self":
         return None
-    parent = load_recipe(recipe.parent)
-    assert not isinstance(parent, FsrRecipe)
-    return compact_net(parent)
+    described = load_recipe(recipe.own_teacher or recipe.parent)
+    assert not isinstance(described, FsrRecipe)
+    return compact_net(described)
 
 
 def _made_faces(recipe: ClassifierRecipe | CompactRecipe) -> Faces:

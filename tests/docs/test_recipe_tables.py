@@ -20,7 +20,10 @@ TABLES = {
     "Compact": {
         "compact": None,
         **dict.fromkeys(
-            ("compact-factored", "compact-places", "compact-base", "compact-fast", "compact-small", "sharp-small"),
+            (
+                *("compact-whole", "compact-factored", "compact-places", "compact-base"),
+                *("compact-fast", "compact-fast-base", "compact-small", "sharp-small"),
+            ),
             "compact",
         ),
     },
@@ -29,10 +32,12 @@ TABLES = {
 """Headings of the reference; under each the recipes in the order of their columns, with the one that bold differs from."""
 
 LISTS = [
-    ("compact-factored", "compact"),
+    ("compact-whole", "compact"),
+    ("compact-factored", "compact-whole"),
     ("compact-places", "compact-factored"),
     ("compact-base", "compact-places"),
     ("compact-fast", "compact"),
+    ("compact-fast-base", "compact-fast"),
     ("compact-small", "compact"),
     ("sharp-small", "compact-small"),
     ("paper-small", "paper"),

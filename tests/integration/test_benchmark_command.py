@@ -133,6 +133,10 @@ def test_compact_rivals_without_the_full_method_are_compared_with_the_plain_one(
         (["--recipe", "compact-small", "--rivals", "fsr", "jiont"], "--rivals jiont: known are fsr, "),
         (["--recipe", "paper-small", "--rivals", "fsr"], "--rivals: of a compact recipe"),
         (["--recipe", "compact", "--set", "validation=rafdb"], "a comparison needs a parent trained on sharp faces"),
+        (
+            ["--recipe", "compact-small", "--set", "validation=rafdb", "teacher=sharp-small"],
+            "in a comparison nobody has a teacher of their own",
+        ),
     ],
 )
 def test_comparisons_that_cannot_be_are_one_line(arguments, message, compact_bench, tmp_path, capsys):

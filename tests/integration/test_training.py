@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from fsrfer.cli.main import main
 from fsrfer.inference.recognition import ExpressionModel
-from fsrfer.recipes.schema import load_recipe
+from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.training.finished import load_predictor
 from support.made_faces import make_rafdb, pattern
 from support.tiny_recipes import TINY_CLASSIFIER, TINY_COMPACT, TINY_FSR, write_tiny_parent
@@ -217,20 +217,76 @@ def test_a_model_of_another_recipe_does_not_stand_for_the_parent(start, rafdb, t
         assert not run.exists()
 
 
-TAUGHT = ["teacher=parent", "network.widths=[12]", "losses.adversarial=0.0"]
+FOLLOWS = ["losses.feature=0.0", "losses.perceptual=0.0", "losses.adversarial=0.0"]
 
 
-def test_a_wider_network_can_follow_its_parents_answers(rafdb, tmp_path):
-    answers = [*TAUGHT, "losses.feature=0.0", "losses.perceptual=0.0", "losses.distillation=1.0"]
-    assert here(command("compact-small", rafdb, tmp_path / "run", steps=2, changes=answers)) == 0
-    assert losses(tmp_path / "run", "compact")[1, "distillation"] > 0
+@pytest.fixture(scope="module")
+def wide_teacher(rafdb, tmp_path_factory):
+    """A recipe for a teacher with more channels, which starts from the same tiny parent."""
+    path = tmp_path_factory.mktemp("teacher") / "wide.toml"
+    changes = [*TINY_COMPACT, *FOLLOWS, f"parent={rafdb / 'parent.toml'}", "network.widths=[12]"]
+    save_recipe(load_recipe("compact-small", changes), path)
+    return path
 
 
-def test_a_wider_network_cannot_follow_its_parents_maps(start, rafdb, tmp_path, capsys):
-    for more in ([], ["--init", str(start)], ["--init", str(start / "model.onnx")]):
-        assert here(command("compact-small", rafdb, tmp_path / "run", *more, changes=TAUGHT)) == 2
+@pytest.fixture(scope="module")
+def taught(rafdb, wide_teacher, tmp_path_factory):
+    run = tmp_path_factory.mktemp("taught") / "run"
+    changes = [*FOLLOWS, f"teacher={wide_teacher}"]
+    assert here(command("compact-small", rafdb, run, steps=2, changes=changes)) == 0
+    return run, changes
+
+
+def test_a_teacher_of_another_recipe_is_trained_first(taught, wide_teacher):
+    run, _ = taught
+    assert (run / "parent" / "model.safetensors").is_file()
+    assert (run / "teacher" / "parent" / "model.safetensors").is_file()
+    assert load_recipe(str(run / "teacher" / "recipe.toml")).network.widths == [12]
+    origin = ExpressionModel(run / "model.onnx").info.training["origin"]
+    assert origin.endswith(f"taught by recipe {wide_teacher}, trained first")
+
+
+def test_a_finished_run_or_a_model_file_may_stand_for_the_teacher(taught, rafdb, tmp_path, capsys):
+    run, changes = taught
+    given = ["--init", str(run / "parent"), "--teacher", str(run / "teacher")]
+    again = command("compact-small", rafdb, tmp_path / "again", *given, steps=2, changes=changes)
+    assert here(again) == 0
+    assert not (tmp_path / "again" / "teacher").exists()
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (tmp_path / "again", run))
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+    assert "taught by a run of recipe" in ExpressionModel(tmp_path / "again" / "model.onnx").info.training["origin"]
+    capsys.readouterr()
+    assert here([*again, "--resume", "--teacher", str(run / "parent")]) == 2
+    assert "give the same --init and --teacher" in capsys.readouterr().err
+
+
+def test_a_teacher_that_does_not_fit_is_refused_before_a_run_is_begun(start, rafdb, wide_teacher, tmp_path, capsys):
+    leads_back = write_tiny_parent(
+        tmp_path / "back.toml", f"teacher={tmp_path / 'back.toml'}", "losses.distillation=1.0"
+    )
+    for changes, more, message in [
+        ([], ["--teacher", str(start)], "compact-small has no teacher of its own that a model could stand for"),
+        (
+            [*FOLLOWS, f"teacher={wide_teacher}", "losses.feature=1.0"],
+            [],
+            "makes other maps (network.widths [12], not [8]), so only its answers can be followed",
+        ),
+        (
+            [*FOLLOWS, f"teacher={wide_teacher}"],
+            ["--teacher", str(start / "model.onnx")],
+            "stages.0.0.0.weight (12, 4, 3, 3)",
+        ),
+        (["teacher=parent", "network.widths=[12]"], [], f"its teacher {rafdb / 'parent.toml'} makes other maps"),
+        (["teacher=parent", "network.widths=[12]"], ["--init", str(start)], f"its teacher {start} makes other maps"),
+        ([*FOLLOWS, f"teacher={leads_back}"], [], "what it builds on leads back to"),
+        ([*FOLLOWS, "teacher=paper-small"], [], "its teacher paper-small is not a compact network"),
+        ([*FOLLOWS, "teacher=mixed"], [], "its teacher mixed takes grey faces of 48 pixels"),
+        ([*FOLLOWS, "teacher="], [], "teacher: "),
+    ]:
+        capsys.readouterr()
+        assert here(command("compact-small", rafdb, tmp_path / "run", *more, changes=changes)) == 2
         complaint = capsys.readouterr().err
-        assert "makes other maps (network.widths [8], not [12]), so only its answers can be followed" in complaint
+        assert message in complaint
         assert complaint.count("\n") == 1
         assert not (tmp_path / "run").exists()
 
@@ -242,7 +298,7 @@ def test_a_recipe_that_is_its_own_ancestor_is_refused(rafdb, tmp_path, capsys):
     for recipe in (first, second):
         assert main(["train", str(recipe), "--data", f"rafdb={rafdb}", "-o", str(tmp_path / "run")]) == 2
         complaint = capsys.readouterr().err
-        assert f"its parents lead back to {second if recipe == first else first}" in complaint
+        assert f"what it builds on leads back to {second if recipe == first else first}" in complaint
         assert complaint.count("\n") == 1
     assert not (tmp_path / "run").exists()
 

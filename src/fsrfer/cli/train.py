@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import Recipe
-    from fsrfer.training.run import Init
+    from fsrfer.training.run import Given, Init
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="start from this bundled model, .onnx file or finished run instead of training the recipe's parent",
     )
+    parser.add_argument(
+        "--teacher", metavar="MODEL", help="follow this one's answers instead of training the recipe's teacher"
+    )
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
     parser.add_argument(
@@ -55,32 +58,37 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
-    from fsrfer.training.run import check_start, open_run
+    from fsrfer.training.run import Given, check_start, open_run
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
-    sources, init = parse_sources(options.data), _initial(options.init, recipe)
+    sources = parse_sources(options.data)
+    given = Given(
+        parent=_given("--init", options.init, getattr(recipe, "parent", ""), recipe),
+        teacher=_given("--teacher", options.teacher, getattr(recipe, "own_teacher", ""), recipe),
+    )
     if not isinstance(recipe, FsrRecipe):
-        check_start(recipe, init)
+        check_start(recipe, given)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
         open_run(options.output, recipe, options.resume)
     if not isinstance(recipe, FsrRecipe):
-        return _compact(fabric, recipe, sources, options, init)
+        return _compact(fabric, recipe, sources, options, given)
     return _feature_super_resolution(fabric, recipe, sources, options.output)
 
 
-def _initial(name: str | None, recipe: "Recipe") -> "Init":
-    """What stands for the recipe's parent: a finished run, or an exported model, its seal checked."""
+def _given(option: str, name: str | None, place: str, recipe: "Recipe") -> "Init":
+    """What stands for a recipe that this one builds on: a finished run, or an exported model, its seal checked."""
     if name is None:
         return None
     from fsrfer.inference.recognition import read_model
     from fsrfer.model_file import verify_seal
     from fsrfer.training.run import finished_recipe
 
-    if not getattr(recipe, "parent", ""):
-        raise FsrferError(f"--init {name}: recipe {recipe.name} has no parent that a model could stand for")
+    if not place:
+        role = "parent" if option == "--init" else "teacher of its own"
+        raise FsrferError(f"{option} {name}: recipe {recipe.name} has no {role} that a model could stand for")
     if Path(name).is_dir():
         finished_recipe(Path(name))
         return Path(name)
@@ -94,7 +102,7 @@ def _compact(
     recipe: "ClassifierRecipe | CompactRecipe",
     sources: "Mapping[str, Path]",
     options: argparse.Namespace,
-    init: "Init",
+    given: "Given",
 ) -> int:
     """Train, calibrate, measure and export a compact network."""
     from rich.progress import track
@@ -102,7 +110,7 @@ def _compact(
     from fsrfer.export.release import release
     from fsrfer.training.run import describe, train_compact
 
-    trained = train_compact(fabric, recipe, sources, options.output, init, options.max_steps)
+    trained = train_compact(fabric, recipe, sources, options.output, given, options.max_steps)
     if fabric.is_global_zero:
         target, valid = options.output / "model.onnx", trained.data.validation
         kept = trained.data.valid

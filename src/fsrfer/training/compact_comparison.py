@@ -188,4 +188,8 @@ def _sharp(recipe: CompactRecipe) -> CompactRecipe:
         raise RecipeError(
             f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"
         )
+    if recipe.own_teacher:
+        raise RecipeError(
+            f"recipe {recipe.name}: in a comparison nobody has a teacher of their own; set teacher to self"
+        )
     return parent

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,21 @@ from fsrfer.training.faces import TrainingData, as_maps, load_training_data
 from fsrfer.training.networks import compact_net
 from fsrfer.training.parents import CALIBRATION_FACES, inherit, load_exported
 from fsrfer.training.plots import plot_stages
+from fsrfer.training.refinery import refined
 from fsrfer.version import __version__
 
 RECIPE_FILE, WEIGHTS_FILE, ORIGIN_FILE = "recipe.toml", "model.safetensors", "origin.txt"
 
 Init = Path | tuple[str, bytes] | None
-"""What stands for a recipe's parent: the folder of a finished run, name and content of an exported model, or nothing."""
+"""What stands for a recipe's network: the folder of a finished run, name and content of an exported model, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What stands for the networks that a recipe builds on; those that are given are not trained."""
+
+    parent: Init = None
+    teacher: Init = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ def train_compact(
     recipe: CompactRecipe | ClassifierRecipe,
     sources: Mapping[str, Path],
     folder: Path,
-    init: Init = None,
+    given: Given = Given(),
     max_steps: int | None = None,
 ) -> Trained:
     """Train a compact network by a recipe on the ``train`` split of every source, choosing nothing by validation.
@@ -93,21 +102,21 @@ def train_compact(
         fabric: where to compute.
         recipe: the experiment.
         sources: data sets by name.
-        folder: of the run; a parent is trained in its sub-folder ``parent``.
-        init: what to take for the recipe's parent, which is then not trained.
-        max_steps: at most so many for the parent; the recipe says its own.
+        folder: of the run; a parent is trained in its sub-folder ``parent``, a teacher of its own in ``teacher``.
+        given: what to take for parent and teacher.
+        max_steps: at most so many for parent and teacher; the recipe says its own.
 
     Raises:
         RecipeError: the validation set is not among the sources, the batch does not divide among the processes, the
             parent takes other faces, or the folder's run was begun with other settings or from another start.
         DataError: a data set is not in its published layout.
         TrainingError: training diverged.
-        ModelError: the exported model was made by another recipe than the parent's.
+        ModelError: an exported model was made by another recipe than it stands for.
     """
-    origin = _origin(recipe, init)
+    origin = _origin(recipe, given)
     _require_same_origin(folder / ORIGIN_FILE, origin)
     data = load_training_data(recipe, sources)
-    network = train_network(fabric, recipe, data, folder, init, max_steps).eval().cpu()
+    network = train_network(fabric, recipe, data, folder, given, max_steps).eval().cpu()
     return Trained(network, recipe, data, origin)
 
 
@@ -116,16 +125,18 @@ def train_network(
     recipe: CompactRecipe | ClassifierRecipe,
     data: TrainingData,
     folder: Path,
-    init: Init = None,
+    given: Given = Given(),
     max_steps: int | None = None,
 ) -> CompactNet:
-    """The network of a recipe, trained in a folder after its parent; one that is finished there is only loaded."""
+    """The network of a recipe, trained in a folder after those it builds on; one that is finished there is only loaded."""
     if (folder / WEIGHTS_FILE).is_file():
         return load_network(recipe, folder)
-    parent = None
+    parent = teacher = None
     if isinstance(recipe, CompactRecipe) and recipe.parent:
-        parent = _parent(fabric, recipe, data, folder / "parent", init, max_steps)
-    return train_from(fabric, recipe, parent, data, folder)
+        parent = _built_on(fabric, parent_recipe(recipe), data, folder / "parent", given.parent, max_steps)
+    if isinstance(recipe, CompactRecipe) and recipe.own_teacher:
+        teacher = _built_on(fabric, teacher_recipe(recipe), data, folder / "teacher", given.teacher, max_steps)
+    return train_from(fabric, recipe, parent, data, folder, teacher)
 
 
 def train_from(
@@ -134,8 +145,9 @@ def train_from(
     parent: CompactNet | None,
     data: TrainingData,
     folder: Path,
+    teacher: CompactNet | None = None,
 ) -> CompactNet:
-    """As `train_network`, from a parent that is there already."""
+    """As `train_network`, from a parent, and by a teacher of another recipe, that are there already."""
     check_batches(fabric, [recipe.loop])
     if (folder / WEIGHTS_FILE).is_file():
         return load_network(recipe, folder)
@@ -151,8 +163,9 @@ def train_from(
     else:
         if parent is not None:
             inherit(network, parent)
-        teacher = parent if recipe.teacher == "parent" else None
-        trainer, stage = CompactTrainer(fabric, recipe, network, teacher, data.train, data.valid), "compact"
+            data = replace(data, train=refined(fabric, data.train, parent, recipe.refined))
+        taught_by = parent if recipe.teacher == "parent" else teacher
+        trainer, stage = CompactTrainer(fabric, recipe, network, taught_by, data.train, data.valid), "compact"
     loop.run(fabric, trainer, recipe.loop, folder, stage)
     network.load_state_dict(trainer.average.state_dict())
     if fabric.is_global_zero:
@@ -194,70 +207,100 @@ def parent_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
     Raises:
         RecipeError: there is none, it is for another kind of network, or for other faces.
     """
-    described = load_recipe(recipe.parent)
+    return _named(recipe, "parent", recipe.parent)
+
+
+def teacher_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
+    """The recipe that another names as its teacher.
+
+    Raises:
+        RecipeError: as `parent_recipe`.
+    """
+    return _named(recipe, "teacher", recipe.own_teacher)
+
+
+def _named(recipe: CompactRecipe, role: str, name: str) -> CompactRecipe | ClassifierRecipe:
+    described = load_recipe(name)
     if isinstance(described, FsrRecipe):
-        raise RecipeError(f"recipe {recipe.name}: its parent {recipe.parent} is not a compact network")
-    if described.input != recipe.input:
-        raise RecipeError(
-            f"recipe {recipe.name}: its parent {recipe.parent} takes {described.input.colour} faces of "
-            f"{described.input.size} pixels, not {recipe.input.colour} ones of {recipe.input.size}"
-        )
+        raise RecipeError(f"recipe {recipe.name}: its {role} {name} is not a compact network")
+    _require_same_faces(recipe, described, f"{role} {name}")
     return described
 
 
-def check_start(recipe: ClassifierRecipe | CompactRecipe, init: Init) -> None:
-    """Check what a recipe starts from, before data are read and a folder is made.
-
-    Raises:
-        RecipeError: the recipe is among its own parents, one of them takes other faces, or the teacher makes other maps
-            than those that are to follow them.
-        ModelError: what stands for the parent was made by another recipe.
-    """
-    _require_an_end(recipe)
-    if isinstance(recipe, CompactRecipe) and recipe.parent and init is not None:
-        blank = torch.zeros(2, recipe.input.channels, recipe.input.size, recipe.input.size)
-        inherit(compact_net(recipe), _given(recipe, init, blank))
-    if isinstance(recipe, CompactRecipe) and recipe.teacher == "parent":
-        _require_same_maps(recipe, finished_recipe(init) if isinstance(init, Path) else parent_recipe(recipe))
+def _require_same_faces(recipe: CompactRecipe, other: ClassifierRecipe | CompactRecipe, who: str) -> None:
+    if other.input != recipe.input:
+        raise RecipeError(
+            f"recipe {recipe.name}: its {who} takes {other.input.colour} faces of "
+            f"{other.input.size} pixels, not {recipe.input.colour} ones of {recipe.input.size}"
+        )
 
 
-def _require_same_maps(recipe: CompactRecipe, teacher: ClassifierRecipe | CompactRecipe) -> None:
+def _require_same_maps(recipe: CompactRecipe, teacher: ClassifierRecipe | CompactRecipe, who: str) -> None:
     """Any network can follow a teacher's answers; its maps, and what is pooled from them, only one that makes such too."""
     theirs, mine, losses = teacher.network.widths, recipe.network.widths, recipe.losses
     followed = losses.feature or losses.attention or losses.perceptual or losses.adversarial
     if followed and (len(theirs), theirs[-1]) != (len(mine), mine[-1]):
         raise RecipeError(
-            f"recipe {recipe.name}: its teacher {teacher.name} makes other maps (network.widths {theirs}, not {mine}), so only "
-            "its answers can be followed; set losses.feature, .attention, .perceptual and .adversarial to 0"
+            f"recipe {recipe.name}: its {who} makes other maps (network.widths {theirs}, not {mine}), so only its answers "
+            "can be followed; set losses.feature, .attention, .perceptual and .adversarial to 0"
         )
 
 
-def _require_an_end(recipe: ClassifierRecipe | CompactRecipe) -> None:
-    """A recipe must not be among its own parents."""
-    parents: list[str] = []
-    while isinstance(recipe, CompactRecipe) and recipe.parent:
-        if recipe.parent in parents:
-            raise RecipeError(f"recipe {recipe.name}: its parents lead back to {recipe.parent}")
-        parents.append(recipe.parent)
-        recipe = parent_recipe(recipe)
+def check_start(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> None:
+    """Check what a recipe builds on, before data are read and a folder is made.
+
+    Raises:
+        RecipeError: the recipe builds on itself, or one that it builds on takes other faces or makes other maps than
+            those to follow.
+        ModelError: what stands for the parent or the teacher was made by another recipe.
+    """
+    _require_an_end(recipe, ())
+    if isinstance(recipe, ClassifierRecipe):
+        return
+    blank = torch.zeros(2, recipe.input.channels, recipe.input.size, recipe.input.size)
+    if recipe.parent and given.parent is not None:
+        inherit(compact_net(recipe), _given(parent_recipe(recipe), given.parent, blank))
+    if recipe.own_teacher and given.teacher is not None:
+        _given(teacher_recipe(recipe), given.teacher, blank)
+    if recipe.teacher != "self":
+        init, named = (given.teacher, teacher_recipe) if recipe.own_teacher else (given.parent, parent_recipe)
+        teacher = finished_recipe(init) if isinstance(init, Path) else named(recipe)
+        who = f"teacher {init if isinstance(init, Path) else recipe.own_teacher or recipe.parent}"
+        _require_same_faces(recipe, teacher, who)
+        _require_same_maps(recipe, teacher, who)
 
 
-def _parent(
-    fabric: Fabric, recipe: CompactRecipe, data: TrainingData, folder: Path, init: Init, max_steps: int | None
+def _require_an_end(recipe: ClassifierRecipe | CompactRecipe, above: tuple[str, ...]) -> None:
+    """A recipe must not be among those it builds on."""
+    if isinstance(recipe, ClassifierRecipe):
+        return
+    for name, below in ((recipe.parent, parent_recipe), (recipe.own_teacher, teacher_recipe)):
+        if name in above:
+            raise RecipeError(f"recipe {recipe.name}: what it builds on leads back to {name}")
+        if name:
+            _require_an_end(below(recipe), (*above, name))
+
+
+def _built_on(
+    fabric: Fabric,
+    described: ClassifierRecipe | CompactRecipe,
+    data: TrainingData,
+    folder: Path,
+    init: Init,
+    max_steps: int | None,
 ) -> CompactNet:
-    """The network that a recipe starts from: given, or trained now."""
+    """A network that a recipe builds on: given, or trained now."""
     if init is not None:
-        return _given(recipe, init, as_maps(data.train.pixels[:CALIBRATION_FACES]).float())
-    described = parent_recipe(recipe)
+        return _given(described, init, as_maps(data.train.pixels[:CALIBRATION_FACES]).float())
     described = described if max_steps is None else shortened(described, max_steps)
     return train_network(fabric, described, data, folder, max_steps=max_steps)
 
 
-def _given(recipe: CompactRecipe, init: Path | tuple[str, bytes], faces: Tensor) -> CompactNet:
-    """The network that stands for the recipe's parent; an exported one needs some typical faces."""
+def _given(described: ClassifierRecipe | CompactRecipe, init: Path | tuple[str, bytes], faces: Tensor) -> CompactNet:
+    """The network that stands for a recipe's; an exported one needs some typical faces."""
     if isinstance(init, Path):
         return load_network(finished_recipe(init), init)
-    network, (name, model) = compact_net(parent_recipe(recipe)), init
+    network, (name, model) = compact_net(described), init
     load_exported(network, model, faces, name)
     return network
 
@@ -297,11 +340,16 @@ def save_weights(network: nn.Module, path: Path) -> None:
         save_file(state, partial, metadata={"fsrfer": __version__, "labels": ",".join(EXPRESSIONS)})
 
 
-def _origin(recipe: ClassifierRecipe | CompactRecipe, init: Init) -> str:
-    if isinstance(recipe, ClassifierRecipe) or not recipe.parent:
+def _origin(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> str:
+    if isinstance(recipe, ClassifierRecipe):
         return "scratch"
+    start = _source(recipe.parent, given.parent) if recipe.parent else "scratch"
+    return f"{start}; taught by {_source(recipe.own_teacher, given.teacher)}" if recipe.own_teacher else start
+
+
+def _source(recipe: str, init: Init) -> str:
     if init is None:
-        return f"recipe {recipe.parent}, trained first"
+        return f"recipe {recipe}, trained first"
     model = (init / WEIGHTS_FILE).read_bytes() if isinstance(init, Path) else init[1]
     name = f"a run of recipe {load_recipe(str(init / RECIPE_FILE)).name}" if isinstance(init, Path) else init[0]
     return f"{name}, SHA-256 {sha256(model).hexdigest()}"
@@ -311,7 +359,7 @@ def _require_same_origin(kept: Path, origin: str) -> None:
     """A resumed run must start from what it was begun with."""
     if kept.exists() and kept.read_text("utf-8").strip() != origin:
         raise RecipeError(
-            f"{kept.parent}: begun from {kept.read_text('utf-8').strip()}, not {origin}; give the same --init"
+            f"{kept.parent}: begun from {kept.read_text('utf-8').strip()}, not {origin}; give the same --init and --teacher"
         )
     write_text(kept, origin + "\n")
 

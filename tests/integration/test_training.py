@@ -220,6 +220,24 @@ def test_a_model_of_another_recipe_does_not_stand_for_the_parent(start, rafdb, t
 FOLLOWS = ["losses.feature=0.0", "losses.perceptual=0.0", "losses.adversarial=0.0"]
 
 
+def test_a_wider_network_can_follow_its_parents_answers(rafdb, tmp_path):
+    answers = [*FOLLOWS, "teacher=parent", "network.widths=[12]", "losses.distillation=1.0"]
+    assert here(command("compact-small", rafdb, tmp_path / "run", steps=2, changes=answers)) == 0
+    assert losses(tmp_path / "run", "compact")[1, "distillation"] > 0
+
+
+def test_refined_labels_change_what_is_learnt_from_the_first_step_on(start, rafdb, tmp_path):
+    first = {}
+    for share in (0.0, 0.5):
+        run = tmp_path / f"run-{share}"
+        given = command("compact-small", rafdb, run, "--init", str(start), steps=2, changes=[f"refined={share}"])
+        assert here(given) == 0
+        first[share] = losses(run, "compact")
+    assert first[0.0].keys() == first[0.5].keys()
+    assert first[0.0][1, "classification"] != first[0.5][1, "classification"]
+    assert first[0.0][1, "size"] == first[0.5][1, "size"]
+
+
 @pytest.fixture(scope="module")
 def wide_teacher(rafdb, tmp_path_factory):
     """A recipe for a teacher with more channels, which starts from the same tiny parent."""
@@ -278,6 +296,7 @@ def test_a_teacher_that_does_not_fit_is_refused_before_a_run_is_begun(start, raf
         ),
         (["teacher=parent", "network.widths=[12]"], [], f"its teacher {rafdb / 'parent.toml'} makes other maps"),
         (["teacher=parent", "network.widths=[12]"], ["--init", str(start)], f"its teacher {start} makes other maps"),
+        (["teacher=parent", "network.widths=[12]"], ["--init", str(start / "model.onnx")], "makes other maps"),
         ([*FOLLOWS, f"teacher={leads_back}"], [], "what it builds on leads back to"),
         ([*FOLLOWS, "teacher=paper-small"], [], "its teacher paper-small is not a compact network"),
         ([*FOLLOWS, "teacher=mixed"], [], "its teacher mixed takes grey faces of 48 pixels"),

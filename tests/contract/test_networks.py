@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.covpool import CovPoolExtractor, CovPoolHead, CovPoolModel
 from fsrfer.networks.discriminator import FeatureDiscriminator
+from fsrfer.networks.ensemble import Ensemble, ExpressionNetwork
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.networks.sr import ImageSuperResolver
 
@@ -29,9 +30,9 @@ def tiny_compact(**settings) -> CompactNet:
 
 
 class LogitsAndSize(nn.Module):
-    """Both answers of a compact network, for each has parameters of its own."""
+    """Both answers of compact networks, for each has parameters of its own."""
 
-    def __init__(self, network: CompactNet) -> None:
+    def __init__(self, network: ExpressionNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -50,6 +51,12 @@ CASES = {
     "compact": Case(lambda: tiny_compact(sized=False), (1, 24, 24), ((7,),)),
     "compact, factored": Case(lambda: tiny_compact(sized=False, rank_share=0.5), (1, 24, 24), ((7,),)),
     "compact, placed": Case(lambda: tiny_compact(sized=False, placed=True), (1, 24, 24), ((7,),)),
+    "compact, coarse": Case(lambda: tiny_compact(sized=False, stem_stride=2), (1, 24, 24), ((7,),)),
+    "ensemble": Case(
+        lambda: LogitsAndSize(Ensemble([tiny_compact(), tiny_compact(sized=False, stem_stride=2)])),
+        (1, 24, 24),
+        ((7,), ()),
+    ),
     "compact with generator": Case(
         lambda: LogitsAndSize(tiny_compact(uplift_hidden=4, uplift_blocks=2)), (1, 24, 24), ((7,), ())
     ),

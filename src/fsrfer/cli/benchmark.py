@@ -68,14 +68,14 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.evaluation.benchmark import Faces, measure
     from fsrfer.evaluation.outside import export_faces
     from fsrfer.evaluation.report import write_report
-    from fsrfer.recipes.classifier import ClassifierRecipe
+    from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
-    if isinstance(recipe, ClassifierRecipe):
+    if not isinstance(recipe, CompactRecipe | FsrRecipe):
         raise FsrferError(f"--recipe {options.recipe}: comparisons are of kind fsr or compact, such as paper-small")
     _require_known_rivals(options.rivals, recipe)
     factors = parse_factors(options.factors)

@@ -11,11 +11,9 @@ if TYPE_CHECKING:
 
     from lightning_fabric import Fabric
 
-    from fsrfer.recipes.classifier import ClassifierRecipe
-    from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import Recipe
-    from fsrfer.training.run import Given, Init
+    from fsrfer.training.run import Init, Trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", metavar="MODEL", help="follow this one's answers instead of training the recipe's teacher"
     )
+    parser.add_argument(
+        "--members",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="RUN",
+        help="take these finished runs instead of training an ensemble's members, in their order",
+    )
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
     parser.add_argument(
@@ -55,10 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train by any recipe; returns the exit code."""
     from fsrfer.data.readers import parse_sources
+    from fsrfer.recipes.ensemble import EnsembleRecipe
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
-    from fsrfer.training.run import Given, check_start, open_run
+    from fsrfer.training.ensemble import check_members, train_ensemble
+    from fsrfer.training.run import Given, check_start, open_run, train_compact
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
@@ -68,14 +76,24 @@ def run(options: argparse.Namespace) -> int:
         parent=_given("--init", options.init, getattr(recipe, "parent", ""), recipe),
         teacher=_given("--teacher", options.teacher, getattr(recipe, "own_teacher", ""), recipe),
     )
-    if not isinstance(recipe, FsrRecipe):
+    if isinstance(recipe, EnsembleRecipe):
+        check_members(recipe, options.members)
+    elif options.members:
+        raise FsrferError(f"--members: recipe {recipe.name} describes one network; leave it out")
+    elif not isinstance(recipe, FsrRecipe):
         check_start(recipe, given)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
         open_run(options.output, recipe, options.resume)
-    if not isinstance(recipe, FsrRecipe):
-        return _compact(fabric, recipe, sources, options, given)
-    return _feature_super_resolution(fabric, recipe, sources, options.output)
+    if isinstance(recipe, FsrRecipe):
+        return _feature_super_resolution(fabric, recipe, sources, options.output)
+    if isinstance(recipe, EnsembleRecipe):
+        trained = train_ensemble(fabric, recipe, sources, options.output, options.members, options.max_steps)
+    else:
+        trained = train_compact(fabric, recipe, sources, options.output, given, options.max_steps)
+    if fabric.is_global_zero:
+        _release(trained, options.output / "model.onnx")
+    return 0
 
 
 def _given(option: str, name: str | None, place: str, recipe: "Recipe") -> "Init":
@@ -97,36 +115,25 @@ def _given(option: str, name: str | None, place: str, recipe: "Recipe") -> "Init
     return where, data
 
 
-def _compact(
-    fabric: "Fabric",
-    recipe: "ClassifierRecipe | CompactRecipe",
-    sources: "Mapping[str, Path]",
-    options: argparse.Namespace,
-    given: "Given",
-) -> int:
-    """Train, calibrate, measure and export a compact network."""
+def _release(trained: "Trained", target: Path) -> None:
+    """Calibrate, measure and export what was trained."""
     from rich.progress import track
 
     from fsrfer.export.release import release
-    from fsrfer.training.run import describe, train_compact
+    from fsrfer.training.run import describe
 
-    trained = train_compact(fabric, recipe, sources, options.output, given, options.max_steps)
-    if fabric.is_global_zero:
-        target, valid = options.output / "model.onnx", trained.data.validation
-        kept = trained.data.valid
-        faces, labels, heights = kept.pixels.numpy(), kept.labels.numpy(), kept.heights.numpy()
-        info = release(
-            trained.network,
-            describe(trained),
-            faces,
-            labels,
-            heights,
-            valid,
-            target,
-            lambda factors: track(factors, "measuring"),
-        )
-        _say(target, valid, {factor: row["accuracy"] for factor, row in info.accuracy[valid].items()})
-    return 0
+    kept, valid = trained.data.valid, trained.data.validation
+    info = release(
+        trained.network,
+        describe(trained),
+        kept.pixels.numpy(),
+        kept.labels.numpy(),
+        kept.heights.numpy(),
+        valid,
+        target,
+        lambda factors: track(factors, "measuring"),
+    )
+    _say(target, valid, {factor: row["accuracy"] for factor, row in info.accuracy[valid].items()})
 
 
 def _feature_super_resolution(

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.ensemble import ExpressionNetwork
 
 LOG_LIMIT = math.log(4.0)
 
 
 class Calibrated(nn.Module):
-    """A compact network with its calibration.
+    """A compact network, or several as one, with its calibration.
 
     The temperature is ``exp(c0 + c1 u + c2 u^2 + ...)`` with ``u = log2(effective height / size)``, smooth in the height,
     and kept within 1/4..4.
@@ -26,7 +26,7 @@ class Calibrated(nn.Module):
           estimates them.
     """
 
-    def __init__(self, network: CompactNet, coefficients: Sequence[float]) -> None:
+    def __init__(self, network: ExpressionNetwork, coefficients: Sequence[float]) -> None:
         super().__init__()
         self.network = network
         self.coefficients = (*coefficients, 0.0) if len(coefficients) == 1 else tuple(coefficients)

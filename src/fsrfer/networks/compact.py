@@ -85,12 +85,18 @@ class PlacePooling(nn.Module):
         return features.mean((2, 3)) + (features * self.weight).sum((2, 3))
 
 
+def stem_convolution(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
+    """The first convolution: its kernel grows with its stride, so that it sees each pixel as often as a 3x3 one does."""
+    return nn.Conv2d(in_channels, out_channels, 3 * stride, stride=stride, padding=stride, bias=False)
+
+
 def _conv_norm_relu(in_channels: int, out_channels: int, stride: int, rank_share: float = 0.0) -> nn.Sequential:
     return nn.Sequential(conv3x3(in_channels, out_channels, stride, rank_share), BatchNorm2d(out_channels), nn.ReLU())
 
 
-def last_side(size: int, stages: int) -> int:
-    """Side of the last map of a face of ``size`` pixels, after so many stages."""
+def last_side(size: int, stages: int, stem_stride: int = 1) -> int:
+    """Side of the last map of a face of ``size`` pixels, after the stem and so many stages."""
+    size = (size - stem_stride) // stem_stride + 1
     for _ in range(stages):
         size = (size + 1) // 2
     return size
@@ -121,7 +127,8 @@ class CompactNet(nn.Module):
     Args:
         in_channels: 1 for grey faces, 3 for colour.
         size: side S of the faces in pixels.
-        stem: channels at full resolution.
+        stem: channels of the first map.
+        stem_stride: pixels between places of the first map.
         widths: channels of each stage.
         blocks: residual blocks in each stage.
         num_classes: number of logits.
@@ -148,6 +155,7 @@ class CompactNet(nn.Module):
         in_channels: int = 1,
         size: int = 48,
         stem: int = 32,
+        stem_stride: int = 1,
         widths: Sequence[int] = (64, 128, 192),
         blocks: Sequence[int] = (1, 1, 1),
         num_classes: int = 7,
@@ -163,7 +171,7 @@ class CompactNet(nn.Module):
         self.standardize = Standardize()
         self.size = size
         self.effective_size = SpectralSize(size) if sized else None
-        self.stem = _conv_norm_relu(in_channels, stem, stride=1)
+        self.stem = nn.Sequential(stem_convolution(in_channels, stem, stem_stride), BatchNorm2d(stem), nn.ReLU())
         stages: list[nn.Module] = []
         channels = stem
         for width, depth in zip(widths, blocks, strict=True):
@@ -174,7 +182,7 @@ class CompactNet(nn.Module):
         self.uplift = (
             FeatureUplift(channels, uplift_hidden, uplift_blocks, conditioned=conditioned) if uplift_blocks else None
         )
-        self.pooling = PlacePooling(channels, last_side(size, len(widths))) if placed else None
+        self.pooling = PlacePooling(channels, last_side(size, len(widths), stem_stride)) if placed else None
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, num_classes)
 

@@ -79,7 +79,8 @@ class CompactRecipe(Section):
     ``parent`` names the recipe whose network this one starts from (none: from scratch). ``extractor`` says whether the
     extractor and head are trained too, or stay as the parent left them (the paper's setting). ``teacher`` is who gives
     the targets: the network itself, its parent, or the network of another recipe. ``refined`` is the share of each face's
-    label that is the parent's answer to the face as it is, whatever becomes of it in training (`training.refinery`).
+    label that is the answer of the teacher, or of the parent where the network teaches itself, to the face as it is, whatever
+    becomes of it in training (`training.refinery`).
     """
 
     kind: Literal["compact"]
@@ -107,19 +108,26 @@ class CompactRecipe(Section):
         """The recipe of a teacher that is neither the network itself nor its parent; empty if there is none."""
         return "" if self.teacher in ("self", "parent") else self.teacher
 
+    @property
+    def follows(self) -> bool:
+        """Whether views are pulled towards what the teacher makes of the first one."""
+        losses = self.losses
+        return any((losses.feature, losses.attention, losses.perceptual, losses.distillation, losses.adversarial))
+
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> Self:
         losses = self.losses
-        following = losses.feature or losses.attention or losses.perceptual or losses.distillation or losses.adversarial
-        followed = following and (self.views.shrunk or self.teacher != "self")
+        followed = self.follows and (self.views.shrunk or self.teacher != "self")
         if not (losses.classification or losses.size or followed):
             raise ValueError("no loss has a coefficient above 0 and views to learn from")
         return self
 
     @model_validator(mode="after")
     def _a_fixed_extractor_has_a_parent(self) -> Self:
-        if not self.parent and (self.extractor == "fixed" or self.teacher == "parent" or self.refined):
-            raise ValueError("a fixed extractor, a teacher, or refined labels need a parent")
+        if not self.parent and (self.extractor == "fixed" or self.teacher == "parent"):
+            raise ValueError("a fixed extractor, or a parent for teacher, needs a parent")
+        if not self.parent and self.refined and not self.own_teacher:
+            raise ValueError("refined labels need a parent or a teacher")
         if self.extractor == "fixed" and not self.uplift.blocks:
             raise ValueError("with a fixed extractor there must be uplift.blocks to train")
         return self

@@ -13,10 +13,11 @@ from fsrfer.errors import RecipeError
 from fsrfer.files import write_text
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
+from fsrfer.recipes.ensemble import EnsembleRecipe
 from fsrfer.recipes.fsr import FsrRecipe
 
-Recipe = ClassifierRecipe | CompactRecipe | FsrRecipe
-RecipeT = TypeVar("RecipeT", bound=ClassifierRecipe | CompactRecipe | FsrRecipe)
+Recipe = ClassifierRecipe | CompactRecipe | EnsembleRecipe | FsrRecipe
+RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 _ANY: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
 

@@ -26,10 +26,12 @@ class InputSettings(Section):
 class CompactSettings(Section):
     """`networks.compact.CompactNet`; ``rank_share`` is 0 for whole convolutions, or the rank of factored ones.
 
-    ``pooling`` over the last map is its mean, or one that knows its places.
+    ``pooling`` over the last map is its mean, or one that knows its places. ``stem_stride`` is how many pixels lie between
+    places of the first map: with 2, all maps have half the side.
     """
 
     stem: int = Field(ge=1)
+    stem_stride: Literal[1, 2, 4]
     widths: list[int] = Field(min_length=1)
     blocks: list[int] = Field(min_length=1)
     rank_share: float = Field(ge=0, le=1)

@@ -267,7 +267,7 @@ class _Critic:
 
     def __init__(self, fabric: Fabric, recipe: CompactRecipe) -> None:
         self.fabric, self.recipe = fabric, recipe
-        side = last_side(recipe.input.size, len(recipe.network.widths))
+        side = last_side(recipe.input.size, len(recipe.network.widths), recipe.network.stem_stride)
         torch.manual_seed(recipe.seed + 2)
         shape = (recipe.network.widths[-1], side, side)
         self.discriminator = fabric.to_device(FeatureDiscriminator(shape, CRITIC_WIDTHS, CRITIC_HIDDEN))

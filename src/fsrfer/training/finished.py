@@ -4,10 +4,12 @@ from pathlib import Path
 
 from fsrfer.baselines.predictors import TorchPredictor
 from fsrfer.errors import TrainingError
+from fsrfer.recipes.ensemble import EnsembleRecipe
 from fsrfer.recipes.fsr import FsrRecipe
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.training import fsr_run
 from fsrfer.training.compute import freeze
+from fsrfer.training.ensemble import load_ensemble
 from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, load_network
 
 
@@ -22,5 +24,5 @@ def load_predictor(folder: Path) -> TorchPredictor:
     recipe = load_recipe(str(folder / RECIPE_FILE))
     if isinstance(recipe, FsrRecipe):
         return fsr_run.predictor(*fsr_run.load_system(folder))
-    network = freeze(load_network(recipe, folder))
-    return TorchPredictor(network, recipe.input.size, recipe.input.colour)
+    network = load_ensemble(recipe, folder) if isinstance(recipe, EnsembleRecipe) else load_network(recipe, folder)
+    return TorchPredictor(freeze(network), recipe.input.size, recipe.input.colour)

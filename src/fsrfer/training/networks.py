@@ -23,6 +23,7 @@ def compact_net(recipe: ClassifierRecipe | CompactRecipe) -> CompactNet:
         in_channels=recipe.input.channels,
         size=recipe.input.size,
         stem=recipe.network.stem,
+        stem_stride=recipe.network.stem_stride,
         widths=recipe.network.widths,
         blocks=recipe.network.blocks,
         num_classes=len(EXPRESSIONS),

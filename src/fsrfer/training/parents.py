@@ -1,5 +1,7 @@
 """Starting a network from another: as it is, deeper, wider, in two factors, or from an exported model with folded norms."""
 
+import re
+from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +19,12 @@ from fsrfer.networks.uplift import UpliftBlock
 CALIBRATION_FACES = 1024
 CALIBRATED = "network."
 """What the names of weights begin with where `networks.calibrated.Calibrated` was exported."""
+
+MEMBER = re.compile(r"(first|others\.\d+)\.")
+"""What they begin with after that where `networks.ensemble.Ensemble` was exported."""
+
+STEP = "/step"
+"""What follows the name of a kernel that is kept in 8 bits, in the name of its factors."""
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -123,7 +131,7 @@ def factor_into(module: FactoredConv, weight: Tensor) -> None:
 
 @torch.no_grad()
 def load_exported(network: CompactNet, model: bytes, faces: Tensor, name: str) -> None:
-    """Fill a network with the weights of its exported model.
+    """Fill a network with the weights of its exported model, or of the member of an exported ensemble that it describes.
 
     Export folds each batch norm into the convolution before it. Here every norm is given the statistics of some faces, and
     the scale and shift that undo them, so that the network computes what the model does and can be trained on.
@@ -137,8 +145,30 @@ def load_exported(network: CompactNet, model: bytes, faces: Tensor, name: str) -
     Raises:
         ModelError: a layer is missing, has another shape, or has no place in the network.
     """
+    failure: ModelError | None = None
+    for weights in _exported_weights(model).values():
+        try:
+            return _fill_network(network, weights, faces, name)
+        except ModelError as error:
+            failure = failure or error
+    raise failure or ModelError(f"{name}: it has no weights")
+
+
+def _exported_weights(model: bytes) -> dict[str, Weights]:
+    """The weights of each member of an ensemble by its name, or of the one network."""
     graph = onnx.load_from_string(model).graph
-    weights = {item.name.removeprefix(CALIBRATED): numpy_helper.to_array(item) for item in graph.initializer}
+    arrays = {item.name.removeprefix(CALIBRATED): numpy_helper.to_array(item) for item in graph.initializer}
+    members: defaultdict[str, Weights] = defaultdict(dict)
+    for key, array in arrays.items():
+        if key.endswith(STEP):
+            continue
+        found = MEMBER.match(key)
+        member = found.group() if found else ""
+        members[member][key.removeprefix(member)] = array * arrays[key + STEP] if key + STEP in arrays else array
+    return members
+
+
+def _fill_network(network: CompactNet, weights: Weights, faces: Tensor, name: str) -> None:
     layers = {
         key: module
         for key, module in network.named_modules()

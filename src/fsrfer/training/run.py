@@ -18,11 +18,12 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.cost import count_gflop
+from fsrfer.networks.ensemble import ExpressionNetwork
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
-from fsrfer.recipes.fsr import FsrRecipe
+from fsrfer.recipes.ensemble import EnsembleRecipe
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe, shortened
-from fsrfer.recipes.sections import LoopSettings
+from fsrfer.recipes.sections import CompactSettings, LoopSettings
 from fsrfer.training import loop
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compact import CompactTrainer
@@ -56,12 +57,14 @@ class Trained:
         recipe: the complete recipe.
         data: the faces it was trained on, and those to calibrate on.
         origin: what it started from.
+        members: of an ensemble.
     """
 
-    network: CompactNet
-    recipe: ClassifierRecipe | CompactRecipe
+    network: ExpressionNetwork
+    recipe: ClassifierRecipe | CompactRecipe | EnsembleRecipe
     data: TrainingData
     origin: str
+    members: tuple["Trained", ...] = ()
 
 
 def open_run(folder: Path, recipe: Recipe, resume: bool) -> None:
@@ -113,11 +116,9 @@ def train_compact(
         TrainingError: training diverged.
         ModelError: an exported model was made by another recipe than it stands for.
     """
-    origin = _origin(recipe, given)
-    _require_same_origin(folder / ORIGIN_FILE, origin)
     data = load_training_data(recipe, sources)
     network = train_network(fabric, recipe, data, folder, given, max_steps).eval().cpu()
-    return Trained(network, recipe, data, origin)
+    return Trained(network, recipe, data, _origin(recipe, given))
 
 
 def train_network(
@@ -129,6 +130,7 @@ def train_network(
     max_steps: int | None = None,
 ) -> CompactNet:
     """The network of a recipe, trained in a folder after those it builds on; one that is finished there is only loaded."""
+    begin(folder, _origin(recipe, given))
     if (folder / WEIGHTS_FILE).is_file():
         return load_network(recipe, folder)
     parent = teacher = None
@@ -163,8 +165,9 @@ def train_from(
     else:
         if parent is not None:
             inherit(network, parent)
-            data = replace(data, train=refined(fabric, data.train, parent, recipe.refined))
-        taught_by = parent if recipe.teacher == "parent" else teacher
+        if (second_opinion := teacher or parent) is not None:
+            data = replace(data, train=refined(fabric, data.train, second_opinion, recipe.refined))
+        taught_by = None if not recipe.follows else parent if recipe.teacher == "parent" else teacher
         trainer, stage = CompactTrainer(fabric, recipe, network, taught_by, data.train, data.valid), "compact"
     loop.run(fabric, trainer, recipe.loop, folder, stage)
     network.load_state_dict(trainer.average.state_dict())
@@ -176,7 +179,7 @@ def train_from(
 
 
 def finished_recipe(folder: Path) -> CompactRecipe | ClassifierRecipe:
-    """The recipe of a finished run of a compact network.
+    """The recipe of a finished run of one compact network.
 
     Raises:
         TrainingError: the folder holds none.
@@ -184,7 +187,7 @@ def finished_recipe(folder: Path) -> CompactRecipe | ClassifierRecipe:
     if not (folder / RECIPE_FILE).is_file() or not (folder / WEIGHTS_FILE).is_file():
         raise TrainingError(f"{folder}: no finished run there; train it first, or name a model file")
     recipe = load_recipe(str(folder / RECIPE_FILE))
-    if isinstance(recipe, FsrRecipe):
+    if not isinstance(recipe, CompactRecipe | ClassifierRecipe):
         raise TrainingError(f"{folder}: a run of {recipe.name} holds no compact network")
     return recipe
 
@@ -221,13 +224,20 @@ def teacher_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
 
 def _named(recipe: CompactRecipe, role: str, name: str) -> CompactRecipe | ClassifierRecipe:
     described = load_recipe(name)
-    if isinstance(described, FsrRecipe):
+    if not isinstance(described, CompactRecipe | ClassifierRecipe):
         raise RecipeError(f"recipe {recipe.name}: its {role} {name} is not a compact network")
-    _require_same_faces(recipe, described, f"{role} {name}")
+    require_same_faces(recipe, described, f"{role} {name}")
     return described
 
 
-def _require_same_faces(recipe: CompactRecipe, other: ClassifierRecipe | CompactRecipe, who: str) -> None:
+def require_same_faces(
+    recipe: CompactRecipe | EnsembleRecipe, other: ClassifierRecipe | CompactRecipe, who: str
+) -> None:
+    """Check that two networks take faces of one size and colour.
+
+    Raises:
+        RecipeError: they do not.
+    """
     if other.input != recipe.input:
         raise RecipeError(
             f"recipe {recipe.name}: its {who} takes {other.input.colour} faces of "
@@ -237,13 +247,18 @@ def _require_same_faces(recipe: CompactRecipe, other: ClassifierRecipe | Compact
 
 def _require_same_maps(recipe: CompactRecipe, teacher: ClassifierRecipe | CompactRecipe, who: str) -> None:
     """Any network can follow a teacher's answers; its maps, and what is pooled from them, only one that makes such too."""
-    theirs, mine, losses = teacher.network.widths, recipe.network.widths, recipe.losses
+    theirs, mine, losses = teacher.network, recipe.network, recipe.losses
     followed = losses.feature or losses.attention or losses.perceptual or losses.adversarial
-    if followed and (len(theirs), theirs[-1]) != (len(mine), mine[-1]):
+    if followed and _last_map(theirs) != _last_map(mine):
         raise RecipeError(
-            f"recipe {recipe.name}: its {who} makes other maps (network.widths {theirs}, not {mine}), so only its answers "
-            "can be followed; set losses.feature, .attention, .perceptual and .adversarial to 0"
+            f"recipe {recipe.name}: its {who} makes other maps (network.widths {theirs.widths} and .stem_stride "
+            f"{theirs.stem_stride}, not {mine.widths} and {mine.stem_stride}), so only its answers can be followed; "
+            "set losses.feature, .attention, .perceptual and .adversarial to 0"
         )
+
+
+def _last_map(network: CompactSettings) -> tuple[int, int, int]:
+    return network.stem_stride, len(network.widths), network.widths[-1]
 
 
 def check_start(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> None:
@@ -266,7 +281,7 @@ def check_start(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> None:
         init, named = (given.teacher, teacher_recipe) if recipe.own_teacher else (given.parent, parent_recipe)
         teacher = finished_recipe(init) if isinstance(init, Path) else named(recipe)
         who = f"teacher {init if isinstance(init, Path) else recipe.own_teacher or recipe.parent}"
-        _require_same_faces(recipe, teacher, who)
+        require_same_faces(recipe, teacher, who)
         _require_same_maps(recipe, teacher, who)
 
 
@@ -343,11 +358,12 @@ def save_weights(network: nn.Module, path: Path) -> None:
 def _origin(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> str:
     if isinstance(recipe, ClassifierRecipe):
         return "scratch"
-    start = _source(recipe.parent, given.parent) if recipe.parent else "scratch"
-    return f"{start}; taught by {_source(recipe.own_teacher, given.teacher)}" if recipe.own_teacher else start
+    start = source_of(recipe.parent, given.parent) if recipe.parent else "scratch"
+    return f"{start}; taught by {source_of(recipe.own_teacher, given.teacher)}" if recipe.own_teacher else start
 
 
-def _source(recipe: str, init: Init) -> str:
+def source_of(recipe: str, init: Init) -> str:
+    """What stands for a recipe, in words, with its hash."""
     if init is None:
         return f"recipe {recipe}, trained first"
     model = (init / WEIGHTS_FILE).read_bytes() if isinstance(init, Path) else init[1]
@@ -355,8 +371,13 @@ def _source(recipe: str, init: Init) -> str:
     return f"{name}, SHA-256 {sha256(model).hexdigest()}"
 
 
-def _require_same_origin(kept: Path, origin: str) -> None:
-    """A resumed run must start from what it was begun with."""
+def begin(folder: Path, origin: str) -> None:
+    """Write down what a run builds on, or check that a resumed one was begun with the same.
+
+    Raises:
+        RecipeError: it was not.
+    """
+    kept = folder / ORIGIN_FILE
     if kept.exists() and kept.read_text("utf-8").strip() != origin:
         raise RecipeError(
             f"{kept.parent}: begun from {kept.read_text('utf-8').strip()}, not {origin}; give the same --init and --teacher"
@@ -365,12 +386,9 @@ def _require_same_origin(kept: Path, origin: str) -> None:
 
 
 def _provenance(trained: Trained) -> dict[str, Any]:
-    recipe, data = trained.recipe, trained.data
+    data = trained.data
     return {
-        "recipe": recipe.name,
-        "origin": trained.origin,
-        "seed": recipe.seed,
-        "steps": recipe.loop.max_steps,
+        **_making(trained),
         "faces": len(data.train),
         "data_sha256": {**data.train.hashes, **data.valid.hashes},
         "fsrfer": __version__,
@@ -378,3 +396,11 @@ def _provenance(trained: Trained) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
+
+
+def _making(trained: Trained) -> dict[str, Any]:
+    recipe = trained.recipe
+    made: dict[str, Any] = {"recipe": recipe.name, "origin": trained.origin}
+    if isinstance(recipe, EnsembleRecipe):
+        return {**made, "members": [_making(member) for member in trained.members]}
+    return {**made, "seed": recipe.seed, "steps": recipe.loop.max_steps}

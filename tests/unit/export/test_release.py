@@ -4,16 +4,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import numpy_helper
 
 from fsrfer.errors import ModelError
-from fsrfer.export.onnx import store_halves, to_onnx, write_model
+from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx, write_model
 from fsrfer.export.release import answers, check_parity, release
 from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.ensemble import Ensemble
+from fsrfer.networks.norm import BatchNorm2d
 from support.made_faces import pattern
 
 HEIGHTS = np.full(70, 16)
@@ -64,28 +65,38 @@ def test_the_exported_graph_divides_by_the_temperature_of_the_estimated_size(net
     np.testing.assert_allclose(found.effective_px, 2.0 ** (octaves + 4).numpy(), rtol=1e-4)
 
 
-def test_kernels_in_half_precision_are_half_as_large_and_answer_nearly_alike(tmp_path):
+def test_a_kernel_is_rounded_to_127ths_of_the_largest_weight_of_each_output_channel():
+    layer = torch.nn.Conv2d(1, 2, (1, 3), bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.27, -0.004, 0.016], [0.0, 0.0, 0.0]])[:, None, None])
+    round_kernels(layer)
+    torch.testing.assert_close(layer.weight[:, 0, 0], torch.tensor([[1.27, 0.0, 0.02], [0.0, 0.0, 0.0]]))
+
+
+def test_rounded_kernels_answer_the_same_in_a_quarter_of_the_bytes(tmp_path):
     torch.manual_seed(0)
-    model = to_onnx(CompactNet(size=16, stem=16, widths=(64,), blocks=(2,), sized=False), 1, 16)
-    before = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-    write_model(model, INFO, tmp_path / "whole.onnx")
-    store_halves(model)
-    write_model(model, INFO, tmp_path / "half.onnx")
-    for item in model.graph.initializer:
-        np.testing.assert_allclose(numpy_helper.to_array(item), before[item.name], rtol=2**-11, atol=2**-25)
-    faces = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
-    whole, half = (ExpressionModel(tmp_path / name).probabilities(faces) for name in ("whole.onnx", "half.onnx"))
-    np.testing.assert_allclose(half, whole, atol=2e-3)
-    assert (tmp_path / "half.onnx").stat().st_size < 0.55 * (tmp_path / "whole.onnx").stat().st_size
-
-
-def test_a_kernel_beyond_half_precision_stays_whole():
-    network = torch.nn.Conv2d(1, 1, 3, bias=False)
-    torch.nn.init.constant_(network.weight, 1e5)
+    network = CompactNet(size=16, stem=16, widths=(64,), blocks=(2,), sized=False)
+    for norm in (module for module in network.modules() if isinstance(module, BatchNorm2d)):
+        torch.nn.init.normal_(norm.weight)  # folded into the kernels, it must not spoil their rounding
+    torch.nn.init.zeros_(network.stages[0][1].norm2.weight)
+    round_kernels(network)
     model = to_onnx(network, 1, 16)
-    store_halves(model)
-    (kernel,) = (numpy_helper.to_array(item) for item in model.graph.initializer)
-    np.testing.assert_array_equal(kernel, network.weight.detach().numpy())
+    write_model(model, INFO, tmp_path / "whole.onnx")
+    store_bytes(model)
+    write_model(model, INFO, tmp_path / "bytes.onnx")
+    faces = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
+    whole, small = (ExpressionModel(tmp_path / name).probabilities(faces) for name in ("whole.onnx", "bytes.onnx"))
+    np.testing.assert_allclose(small, whole, atol=1e-5)
+    assert (tmp_path / "bytes.onnx").stat().st_size < 0.3 * (tmp_path / "whole.onnx").stat().st_size
+
+
+def test_an_ensemble_is_released_as_one_model(network, faces, tmp_path):
+    torch.manual_seed(1)
+    other = CompactNet(size=16, stem=4, stem_stride=2, widths=(8,), blocks=(1,)).eval()
+    ensemble = Ensemble([network, other])
+    release(ensemble, INFO, *faces, HEIGHTS, "made valid", tmp_path / "m.onnx")
+    found, views = ExpressionModel(tmp_path / "m.onnx").answers(faces[0]), answers(ensemble, faces[0], flip=True)
+    np.testing.assert_allclose(found.effective_px, (16 * 2.0**views.octaves).mean(0), rtol=1e-3)
 
 
 def test_a_network_that_estimates_no_size_is_exported_with_logits_alone(faces, tmp_path):

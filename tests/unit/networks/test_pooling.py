@@ -1,6 +1,6 @@
 import torch
 
-from fsrfer.networks.compact import CompactNet, PlacePooling, last_side
+from fsrfer.networks.compact import CompactNet, PlacePooling, last_side, stem_convolution
 
 
 def test_it_begins_as_the_mean():
@@ -18,8 +18,18 @@ def test_a_place_counts_by_its_weight_in_its_own_channel():
 
 def test_the_last_map_is_as_large_as_it_says():
     for size in (16, 24, 25, 50):
-        network = CompactNet(size=size, stem=4, widths=(4, 8), blocks=(1, 1), placed=True)
-        assert network.analyse(torch.zeros(2, 1, size, size)).lifted.shape[2:] == (
-            last_side(size, 2),
-            last_side(size, 2),
-        )
+        for stride in (1, 2, 4):
+            network = CompactNet(size=size, stem=4, stem_stride=stride, widths=(4, 8), blocks=(1, 1), placed=True)
+            side = last_side(size, 2, stride)
+            assert network.analyse(torch.zeros(2, 1, size, size)).lifted.shape[2:] == (side, side)
+
+
+def test_a_coarser_stem_sees_every_pixel_as_often_as_a_fine_one():
+    for stride, side in ((1, 48), (2, 24), (4, 12)):
+        stem = stem_convolution(1, 1, stride)
+        torch.nn.init.ones_(stem.weight)
+        ones = torch.ones(1, 1, 48, 48, requires_grad=True)
+        found = stem(ones)
+        assert found.shape[2:] == (side, side)
+        found.sum().backward()
+        assert bool((ones.grad[..., 8:-8, 8:-8] == 9).all())

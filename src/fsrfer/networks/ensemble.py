@@ -1,0 +1,67 @@
+"""Several compact networks that answer as one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fsrfer.networks.compact import CompactNet
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleOutput:
+    """What the networks together make of N faces.
+
+    Attributes:
+        logits: N x num_classes, the mean of the members'.
+        log2_px: N, base-2 logarithm of the estimated effective height in pixels, the first member's.
+    """
+
+    logits: Tensor
+    log2_px: Tensor
+
+
+class Ensemble(nn.Module):
+    """The mean of several networks' logits: what one of them gets wrong by chance, the others get right.
+
+    Args:
+        members: one or more networks for faces of one size; the first one estimates the effective size.
+
+    Shape:
+        As `CompactNet`.
+
+    Example:
+        >>> nets = [CompactNet(widths=(8, 16), blocks=(1, 1), stem=4, stem_stride=stride).eval() for stride in (1, 2)]
+        >>> Ensemble(nets)(torch.zeros(2, 1, 48, 48)).shape
+        torch.Size([2, 7])
+    """
+
+    def __init__(self, members: Sequence[CompactNet]) -> None:
+        super().__init__()
+        self.first, *others = members
+        self.others = nn.ModuleList(others)
+
+    @property
+    def size(self) -> int:
+        """Side of the faces in pixels."""
+        return self.first.size
+
+    @property
+    def effective_size(self) -> nn.Module | None:
+        """What estimates the effective size, if anything does."""
+        return self.first.effective_size
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Logits of a batch of faces."""
+        return self.analyse(faces).logits
+
+    def analyse(self, faces: Tensor) -> EnsembleOutput:
+        """Logits and effective sizes of a batch of faces."""
+        output = self.first.analyse(faces)
+        logits = torch.stack([output.logits, *(member(faces) for member in self.others)])
+        return EnsembleOutput(logits.mean(0), output.log2_px)
+
+
+ExpressionNetwork = CompactNet | Ensemble
+"""One network, or several that answer as one."""

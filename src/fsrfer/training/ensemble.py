@@ -1,0 +1,136 @@
+"""Training the members of an ensemble, one after the other, or taking those that are there."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from fsrfer.errors import RecipeError
+from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.ensemble import Ensemble
+from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.recipes.compact import CompactRecipe
+from fsrfer.recipes.ensemble import EnsembleRecipe
+from fsrfer.recipes.schema import load_recipe, shortened
+from fsrfer.training.faces import TrainingData, load_training_data
+from fsrfer.training.run import (
+    ORIGIN_FILE,
+    RECIPE_FILE,
+    WEIGHTS_FILE,
+    Given,
+    Trained,
+    begin,
+    check_start,
+    finished_recipe,
+    load_network,
+    require_same_faces,
+    save_weights,
+    source_of,
+    train_network,
+)
+
+MEMBERS = "members"
+
+
+def check_members(recipe: EnsembleRecipe, given: Sequence[Path]) -> None:
+    """Check what an ensemble is made of, before data are read and a folder is made.
+
+    Args:
+        recipe: of the ensemble.
+        given: finished runs that stand for its members, in their order; or none.
+
+    Raises:
+        RecipeError: more or fewer runs than members, a member that is no compact network, or that takes other faces.
+        TrainingError: a folder holds no finished run.
+    """
+    if given and len(given) != len(recipe.members):
+        raise RecipeError(
+            f"recipe {recipe.name} has {len(recipe.members)} members ({', '.join(recipe.members)}), "
+            f"but {len(given)} runs are given"
+        )
+    if len(set(recipe.members)) < len(recipe.members):
+        raise RecipeError(f"recipe {recipe.name}: each member needs a recipe of its own")
+    for name in recipe.members:
+        member = _member_recipe(name)
+        require_same_faces(recipe, member, f"member {name}")
+        check_start(member, Given())
+    for folder in given:
+        require_same_faces(recipe, finished_recipe(folder), f"member {folder}")
+
+
+def train_ensemble(
+    fabric: Fabric,
+    recipe: EnsembleRecipe,
+    sources: Mapping[str, Path],
+    folder: Path,
+    given: Sequence[Path] = (),
+    max_steps: int | None = None,
+) -> Trained:
+    """Train the members of an ensemble on the ``train`` split of every source.
+
+    Args:
+        fabric: where to compute.
+        recipe: of the ensemble.
+        sources: data sets by name.
+        folder: of the run; each member has a sub-folder in ``members``, which is a run of its own.
+        given: finished runs that stand for the members, in their order; they are copied.
+        max_steps: at most so many for each member, and for what it builds on.
+
+    Raises:
+        RecipeError, DataError, TrainingError, ModelError: as `run.train_compact`.
+    """
+    named = dict(zip(recipe.members, given, strict=True)) if given else {}
+    begin(folder, "; ".join(source_of(name, named.get(name)) for name in recipe.members))
+    data = load_training_data(recipe, sources)
+    for name in recipe.members:
+        if name in named:
+            _copy(fabric, named[name], folder / MEMBERS / name)
+        else:
+            _train_member(fabric, recipe, name, data, folder / MEMBERS, max_steps)
+    members = [_finished(folder / MEMBERS / name, data) for name in recipe.members]
+    network = Ensemble([member.network for member in members if isinstance(member.network, CompactNet)]).eval()
+    if fabric.is_global_zero:
+        save_weights(network, folder / WEIGHTS_FILE)
+    fabric.barrier()
+    return Trained(network, recipe, data, (folder / ORIGIN_FILE).read_text("utf-8").strip(), tuple(members))
+
+
+def load_ensemble(recipe: EnsembleRecipe, folder: Path) -> Ensemble:
+    """The networks of a finished run."""
+    runs = [folder / MEMBERS / name for name in recipe.members]
+    return Ensemble([load_network(finished_recipe(run), run) for run in runs])
+
+
+def _member_recipe(name: str) -> CompactRecipe | ClassifierRecipe:
+    recipe = load_recipe(name)
+    if not isinstance(recipe, CompactRecipe | ClassifierRecipe):
+        raise RecipeError(f"member {name} is not a compact network")
+    return recipe
+
+
+def _train_member(
+    fabric: Fabric, ensemble: EnsembleRecipe, name: str, data: TrainingData, folder: Path, max_steps: int | None
+) -> None:
+    """Train one, after those before it in the list; what it builds on may be one of them."""
+    recipe = _member_recipe(name)
+    recipe = recipe if max_steps is None else shortened(recipe, max_steps)
+    earlier = ensemble.members[: ensemble.members.index(name)]
+    given = Given()
+    if isinstance(recipe, CompactRecipe):
+        given = Given(*(folder / other if other in earlier else None for other in (recipe.parent, recipe.own_teacher)))
+    train_network(fabric, recipe, data, folder / name, given, max_steps)
+
+
+def _copy(fabric: Fabric, run: Path, folder: Path) -> None:
+    if fabric.is_global_zero and not (folder / WEIGHTS_FILE).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (RECIPE_FILE, ORIGIN_FILE, WEIGHTS_FILE):  # the weights last: they mark a run as finished
+            shutil.copyfile(run / name, folder / name)
+    fabric.barrier()
+
+
+def _finished(folder: Path, data: TrainingData) -> Trained:
+    recipe = finished_recipe(folder)
+    origin = (folder / ORIGIN_FILE).read_text("utf-8").strip()
+    return Trained(load_network(recipe, folder).eval(), recipe, data, origin)

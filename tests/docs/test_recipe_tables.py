@@ -22,11 +22,12 @@ TABLES = {
         **dict.fromkeys(
             (
                 *("compact-whole", "compact-factored", "compact-places", "compact-base"),
-                *("compact-fast", "compact-fast-base", "compact-small", "sharp-small"),
+                *("compact-fast", "compact-small", "sharp-small"),
             ),
             "compact",
         ),
     },
+    "Ensemble": {"compact-pair": None},
     "Feature super-resolution": {"paper": "paper-small", "paper-small": "paper"},
 }
 """Headings of the reference; under each the recipes in the order of their columns, with the one that bold differs from."""
@@ -37,7 +38,6 @@ LISTS = [
     ("compact-places", "compact-factored"),
     ("compact-base", "compact-places"),
     ("compact-fast", "compact"),
-    ("compact-fast-base", "compact-fast"),
     ("compact-small", "compact"),
     ("sharp-small", "compact-small"),
     ("paper-small", "paper"),

@@ -49,8 +49,8 @@ def check_members(recipe: EnsembleRecipe, given: Sequence[Path]) -> None:
             f"recipe {recipe.name} has {len(recipe.members)} members ({', '.join(recipe.members)}), "
             f"but {len(given)} runs are given"
         )
-    if len(set(recipe.members)) < len(recipe.members):
-        raise RecipeError(f"recipe {recipe.name}: each member needs a recipe of its own")
+    if len({_run_of(Path(), name) for name in recipe.members}) < len(recipe.members):
+        raise RecipeError(f"recipe {recipe.name}: each member needs a recipe of its own, with a name of its own")
     for name in recipe.members:
         member = _member_recipe(name)
         require_same_faces(recipe, member, f"member {name}")
@@ -85,10 +85,10 @@ def train_ensemble(
     data = load_training_data(recipe, sources)
     for name in recipe.members:
         if name in named:
-            _copy(fabric, named[name], folder / MEMBERS / name)
+            _copy(fabric, named[name], _run_of(folder, name))
         else:
-            _train_member(fabric, recipe, name, data, folder / MEMBERS, max_steps)
-    members = [_finished(folder / MEMBERS / name, data) for name in recipe.members]
+            _train_member(fabric, recipe, name, data, folder, max_steps)
+    members = [_finished(_run_of(folder, name), data) for name in recipe.members]
     network = Ensemble([member.network for member in members if isinstance(member.network, CompactNet)]).eval()
     if fabric.is_global_zero:
         save_weights(network, folder / WEIGHTS_FILE)
@@ -98,8 +98,13 @@ def train_ensemble(
 
 def load_ensemble(recipe: EnsembleRecipe, folder: Path) -> Ensemble:
     """The networks of a finished run."""
-    runs = [folder / MEMBERS / name for name in recipe.members]
+    runs = [_run_of(folder, name) for name in recipe.members]
     return Ensemble([load_network(finished_recipe(run), run) for run in runs])
+
+
+def _run_of(folder: Path, member: str) -> Path:
+    """The folder of a member's run; a member may be named by the path of its recipe."""
+    return folder / MEMBERS / Path(member).stem
 
 
 def _member_recipe(name: str) -> CompactRecipe | ClassifierRecipe:
@@ -118,8 +123,9 @@ def _train_member(
     earlier = ensemble.members[: ensemble.members.index(name)]
     given = Given()
     if isinstance(recipe, CompactRecipe):
-        given = Given(*(folder / other if other in earlier else None for other in (recipe.parent, recipe.own_teacher)))
-    train_network(fabric, recipe, data, folder / name, given, max_steps)
+        below = (recipe.parent, recipe.own_teacher)
+        given = Given(*(_run_of(folder, other) if other in earlier else None for other in below))
+    train_network(fabric, recipe, data, _run_of(folder, name), given, max_steps)
 
 
 def _copy(fabric: Fabric, run: Path, folder: Path) -> None:

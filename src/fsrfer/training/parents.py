@@ -137,7 +137,7 @@ def load_exported(network: CompactNet, model: bytes, faces: Tensor, name: str) -
     the scale and shift that undo them, so that the network computes what the model does and can be trained on.
 
     Args:
-        network: of the architecture that was exported.
+        network: of the architecture that was exported. Of an ensemble, only the first member tells the effective size.
         model: the ONNX file.
         faces: float, N x C x S x S, values 0..255: typical ones.
         name: of the model, for messages.

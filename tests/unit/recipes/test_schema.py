@@ -63,9 +63,9 @@ def test_a_loaded_recipe_is_changed_like_one_to_be_loaded():
         ("losses.gan=1.0", "the recipe has no key 'losses.gan'"),
         ("views.shrunk=-1", r"recipe sharp-small: views.shrunk: .*greater than or equal to 0"),
         ("extractor=frozen", r"recipe sharp-small: extractor: .*'trained' or 'fixed'"),
-        ("extractor=fixed", "a fixed extractor, a teacher, or refined labels need a parent"),
-        ("teacher=parent", "a fixed extractor, a teacher, or refined labels need a parent"),
-        ("refined=0.3", "a fixed extractor, a teacher, or refined labels need a parent"),
+        ("extractor=fixed", "a fixed extractor, or a parent for teacher, needs a parent"),
+        ("teacher=parent", "a fixed extractor, or a parent for teacher, needs a parent"),
+        ("refined=0.3", "refined labels need a parent or a teacher"),
     ],
 )
 def test_changes_that_do_not_fit_a_loaded_recipe_are_errors(change, message):

@@ -4,9 +4,10 @@ import torch
 from torch.nn import functional as F
 
 from fsrfer.errors import ModelError
-from fsrfer.export.onnx import to_onnx
+from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx
 from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.compact import CompactNet, FactoredConv
+from fsrfer.networks.ensemble import Ensemble
 from fsrfer.networks.norm import BatchNorm2d
 from fsrfer.networks.uplift import MIDDLE_LOG2_PX
 from fsrfer.training.parents import factor_into, inherit, load_exported, product
@@ -215,6 +216,20 @@ def test_a_factored_network_without_calibration_is_loaded_back_too():
     load_exported(again, to_onnx(network, 1, 16).SerializeToString(), faces(32), "mine.onnx")
     with torch.no_grad():
         torch.testing.assert_close(again.eval()(faces()), network(faces()), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("member", [0, 1])
+def test_a_member_of_an_exported_ensemble_is_loaded_by_the_recipe_it_was_made_by(member):
+    recipes = (WITH_ALL, {"stem_stride": 2, "placed": True})
+    members = [experienced(compact(**recipe)) for recipe in recipes]
+    ensemble = Ensemble(members)
+    round_kernels(ensemble)
+    model = to_onnx(Calibrated(ensemble, (0.3, 0.1)), 1, 16)
+    store_bytes(model)
+    again = compact(seed=1, **recipes[member])
+    load_exported(again, model.SerializeToString(), faces(32), "mine.onnx")
+    with torch.no_grad():
+        torch.testing.assert_close(again.eval()(faces()), members[member](faces()), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

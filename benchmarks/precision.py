@@ -28,7 +28,6 @@ from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
-from fsrfer.recipes.fsr import FsrRecipe
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compact import CompactTrainer
@@ -55,7 +54,7 @@ def main() -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     recipe = load_recipe(options.recipe, options.changes)
-    if isinstance(recipe, FsrRecipe):
+    if not isinstance(recipe, CompactRecipe | ClassifierRecipe):
         raise FsrferError(f"--recipe {options.recipe}: of another kind; see benchmarks/paper_step.py")
     console = Console(width=110)
     measured = {}
@@ -133,10 +132,10 @@ def _trainee(recipe: ClassifierRecipe | CompactRecipe, precision: str) -> Traine
 
 
 def _teacher(recipe: CompactRecipe) -> CompactNet | None:
-    if recipe.teacher == "self":
+    if recipe.teacher == "self" or not recipe.follows:
         return None
     described = load_recipe(recipe.own_teacher or recipe.parent)
-    assert not isinstance(described, FsrRecipe)
+    assert isinstance(described, CompactRecipe | ClassifierRecipe)
     return compact_net(described)
 
 

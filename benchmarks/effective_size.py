@@ -42,7 +42,7 @@ def main() -> None:
     recipe = load_recipe(str(options.run / RECIPE_FILE))
     if not isinstance(recipe, CompactRecipe):
         raise FsrferError(
-            f"{options.run}: of recipe {recipe.name}, which estimates no sizes; name a run of a compact recipe"
+            f"{options.run}: of recipe {recipe.name}; name a run of kind compact, which is one network that estimates sizes"
         )
     network = load_network(recipe, options.run)
     ((name, path),) = readers.parse_sources([options.data]).items()

@@ -100,7 +100,9 @@ def release(
     graph = to_onnx(calibrated, 1 if info.colour == "grey" else 3, info.size)
     store_bytes(graph)
     write_model(graph, complete, target)
-    check_parity(target, faces[:256], view_probabilities(views[1], coefficients)[:256])
+    few = slice(256)
+    # Faces that were enlarged are not quite the same after they were shrunk by a factor of 1.
+    check_parity(target, _shrunk(faces[few], heights[few], 1), view_probabilities(views[1], coefficients)[few])
     return complete
 
 

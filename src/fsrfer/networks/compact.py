@@ -96,7 +96,7 @@ def _conv_norm_relu(in_channels: int, out_channels: int, stride: int, rank_share
 
 def last_side(size: int, stages: int, stem_stride: int = 1) -> int:
     """Side of the last map of a face of ``size`` pixels, after the stem and so many stages."""
-    size = (size - stem_stride) // stem_stride + 1
+    size //= stem_stride
     for _ in range(stages):
         size = (size + 1) // 2
     return size

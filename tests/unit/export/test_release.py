@@ -52,6 +52,11 @@ def test_a_released_model_says_what_was_measured_and_gives_the_networks_probabil
     assert complete.accuracy["made valid"]["x1"]["accuracy"] == pytest.approx(right, abs=0.05)
 
 
+def test_faces_that_were_smaller_than_the_input_can_be_released(network, faces, tmp_path):
+    complete = release(network, INFO, *faces, np.full(70, 9), "made valid", tmp_path / "m.onnx")
+    assert ExpressionModel(tmp_path / "m.onnx").info == complete
+
+
 def test_the_exported_graph_divides_by_the_temperature_of_the_estimated_size(network, faces, tmp_path):
     maps = torch.from_numpy(faces[0])[:, None].float()
     coefficients = (0.2, -0.5, 0.1)

@@ -16,6 +16,9 @@ from fsrfer.errors import ModelError
 INFO_KEY = "fsrfer"
 SEAL_KEY = "fsrfer_seal"
 
+STEP = "/step"
+"""What follows the name of a kernel that is kept in 8 bits, in the name of its factors, one an output channel."""
+
 _SEAL_PREFIX = b"fsrfer-sha256:"
 _SEAL = re.compile(rb"fsrfer-sha256:([0-9a-f]{64})")
 BLANK_SEAL = (_SEAL_PREFIX + b"0" * 64).decode()

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from fsrfer.files import atomic_path
-from fsrfer.model_file import BLANK_SEAL, INFO_KEY, SEAL_KEY, ModelInfo, seal
+from fsrfer.model_file import BLANK_SEAL, INFO_KEY, SEAL_KEY, STEP, ModelInfo, seal
 
 OPSET = 18
 
@@ -71,7 +71,7 @@ def store_bytes(model: onnx.ModelProto) -> None:
         kernel = numpy_helper.to_array(item)
         step = np.abs(kernel).max((1, 2, 3), keepdims=True) / np.float32(STEPS)
         counts = np.rint(kernel / np.where(step > 0, step, 1)).astype(np.int8)
-        whole, factor, restored = (f"{item.name}/{part}" for part in ("whole", "step", "float32"))
+        whole, factor, restored = (f"{item.name}{part}" for part in ("/whole", STEP, "/float32"))
         for node in graph.node:
             node.input[:] = [restored if name == item.name else name for name in node.input]
         for described in graph.value_info:

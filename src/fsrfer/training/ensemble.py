@@ -7,7 +7,7 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from fsrfer.errors import RecipeError
-from fsrfer.networks.compact import CompactNet
+from fsrfer.files import atomic_path, write_text
 from fsrfer.networks.ensemble import Ensemble
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
@@ -24,6 +24,7 @@ from fsrfer.training.run import (
     check_start,
     finished_recipe,
     load_network,
+    making,
     require_same_faces,
     save_weights,
     source_of,
@@ -81,19 +82,25 @@ def train_ensemble(
         RecipeError, DataError, TrainingError, ModelError: as `run.train_compact`.
     """
     named = dict(zip(recipe.members, given, strict=True)) if given else {}
-    begin(folder, "; ".join(source_of(name, named.get(name)) for name in recipe.members))
+    origin = "; ".join(source_of(name, named.get(name)) for name in recipe.members)
+    begin(folder, origin)
     data = load_training_data(recipe, sources)
     for name in recipe.members:
         if name in named:
             _copy(fabric, named[name], _run_of(folder, name))
         else:
             _train_member(fabric, recipe, name, data, folder, max_steps)
-    members = [_finished(_run_of(folder, name), data) for name in recipe.members]
-    network = Ensemble([member.network for member in members if isinstance(member.network, CompactNet)]).eval()
+    network = load_ensemble(recipe, folder).eval()
     if fabric.is_global_zero:
         save_weights(network, folder / WEIGHTS_FILE)
     fabric.barrier()
-    return Trained(network, recipe, data, (folder / ORIGIN_FILE).read_text("utf-8").strip(), tuple(members))
+    runs = [_run_of(folder, name) for name in recipe.members]
+    made = {
+        "recipe": recipe.name,
+        "origin": origin,
+        "members": [making(finished_recipe(run), _origin_of(run)) for run in runs],
+    }
+    return Trained(network, recipe, data, made)
 
 
 def load_ensemble(recipe: EnsembleRecipe, folder: Path) -> Ensemble:
@@ -131,12 +138,14 @@ def _train_member(
 def _copy(fabric: Fabric, run: Path, folder: Path) -> None:
     if fabric.is_global_zero and not (folder / WEIGHTS_FILE).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (RECIPE_FILE, ORIGIN_FILE, WEIGHTS_FILE):  # the weights last: they mark a run as finished
-            shutil.copyfile(run / name, folder / name)
+        write_text(folder / ORIGIN_FILE, _origin_of(run) + "\n")
+        for name in (RECIPE_FILE, WEIGHTS_FILE):  # the weights last: they mark a run as finished
+            with atomic_path(folder / name) as partial:
+                shutil.copyfile(run / name, partial)
     fabric.barrier()
 
 
-def _finished(folder: Path, data: TrainingData) -> Trained:
-    recipe = finished_recipe(folder)
-    origin = (folder / ORIGIN_FILE).read_text("utf-8").strip()
-    return Trained(load_network(recipe, folder).eval(), recipe, data, origin)
+def _origin_of(run: Path) -> str:
+    """What a run started from; those of comparisons don't say."""
+    kept = run / ORIGIN_FILE
+    return kept.read_text("utf-8").strip() if kept.is_file() else "unknown"

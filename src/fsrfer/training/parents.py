@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fsrfer.errors import ModelError
+from fsrfer.model_file import STEP
 from fsrfer.networks.compact import CompactNet, FactoredConv, PlacePooling
 from fsrfer.networks.norm import BatchNorm2d
 from fsrfer.networks.uplift import UpliftBlock
@@ -22,9 +23,6 @@ CALIBRATED = "network."
 
 MEMBER = re.compile(r"(first|others\.\d+)\.")
 """What they begin with after that where `networks.ensemble.Ensemble` was exported."""
-
-STEP = "/step"
-"""What follows the name of a kernel that is kept in 8 bits, in the name of its factors."""
 
 Weights = dict[str, NDArray[np.float32]]
 

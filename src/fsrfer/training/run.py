@@ -56,15 +56,13 @@ class Trained:
         network: with its final (averaged) weights, in evaluation mode.
         recipe: the complete recipe.
         data: the faces it was trained on, and those to calibrate on.
-        origin: what it started from.
-        members: of an ensemble.
+        making: recipe, origin, seed and steps, for the model file.
     """
 
     network: ExpressionNetwork
     recipe: ClassifierRecipe | CompactRecipe | EnsembleRecipe
     data: TrainingData
-    origin: str
-    members: tuple["Trained", ...] = ()
+    making: Mapping[str, Any]
 
 
 def open_run(folder: Path, recipe: Recipe, resume: bool) -> None:
@@ -118,7 +116,7 @@ def train_compact(
     """
     data = load_training_data(recipe, sources)
     network = train_network(fabric, recipe, data, folder, given, max_steps).eval().cpu()
-    return Trained(network, recipe, data, _origin(recipe, given))
+    return Trained(network, recipe, data, making(recipe, _origin(recipe, given)))
 
 
 def train_network(
@@ -378,17 +376,15 @@ def begin(folder: Path, origin: str) -> None:
         RecipeError: it was not.
     """
     kept = folder / ORIGIN_FILE
-    if kept.exists() and kept.read_text("utf-8").strip() != origin:
-        raise RecipeError(
-            f"{kept.parent}: begun from {kept.read_text('utf-8').strip()}, not {origin}; give the same --init and --teacher"
-        )
+    if kept.exists() and (before := kept.read_text("utf-8").strip()) != origin:
+        raise RecipeError(f"{folder}: begun from {before}, not {origin}; give the same --init, --teacher and --members")
     write_text(kept, origin + "\n")
 
 
 def _provenance(trained: Trained) -> dict[str, Any]:
     data = trained.data
     return {
-        **_making(trained),
+        **trained.making,
         "faces": len(data.train),
         "data_sha256": {**data.train.hashes, **data.valid.hashes},
         "fsrfer": __version__,
@@ -398,9 +394,6 @@ def _provenance(trained: Trained) -> dict[str, Any]:
     }
 
 
-def _making(trained: Trained) -> dict[str, Any]:
-    recipe = trained.recipe
-    made: dict[str, Any] = {"recipe": recipe.name, "origin": trained.origin}
-    if isinstance(recipe, EnsembleRecipe):
-        return {**made, "members": [_making(member) for member in trained.members]}
-    return {**made, "seed": recipe.seed, "steps": recipe.loop.max_steps}
+def making(recipe: ClassifierRecipe | CompactRecipe, origin: str) -> dict[str, Any]:
+    """How one network was made, for the model file."""
+    return {"recipe": recipe.name, "origin": origin, "seed": recipe.seed, "steps": recipe.loop.max_steps}

@@ -275,7 +275,7 @@ def test_a_finished_run_or_a_model_file_may_stand_for_the_teacher(taught, rafdb,
     assert "taught by a run of recipe" in ExpressionModel(tmp_path / "again" / "model.onnx").info.training["origin"]
     capsys.readouterr()
     assert here([*again, "--resume", "--teacher", str(run / "parent")]) == 2
-    assert "give the same --init and --teacher" in capsys.readouterr().err
+    assert "give the same --init, --teacher and --members" in capsys.readouterr().err
 
 
 def test_a_teacher_that_does_not_fit_is_refused_before_a_run_is_begun(start, rafdb, wide_teacher, tmp_path, capsys):

@@ -123,11 +123,15 @@ class CompactRecipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _a_fixed_extractor_has_a_parent(self) -> Self:
+    def _who_is_needed_is_named(self) -> Self:
         if not self.parent and (self.extractor == "fixed" or self.teacher == "parent"):
             raise ValueError("a fixed extractor, or a parent for teacher, needs a parent")
         if not self.parent and self.refined and not self.own_teacher:
             raise ValueError("refined labels need a parent or a teacher")
+        if self.own_teacher and not (self.refined or self.follows):
+            raise ValueError(
+                f"nothing is learnt from the teacher {self.own_teacher}: no loss follows it, and refined is 0"
+            )
         if self.extractor == "fixed" and not self.uplift.blocks:
             raise ValueError("with a fixed extractor there must be uplift.blocks to train")
         return self

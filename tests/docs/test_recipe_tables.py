@@ -22,7 +22,7 @@ TABLES = {
         **dict.fromkeys(
             (
                 *("compact-whole", "compact-factored", "compact-places", "compact-base"),
-                *("compact-fast", "compact-small", "sharp-small"),
+                *("compact-fast-base", "compact-coarse", "compact-fast", "compact-small", "sharp-small"),
             ),
             "compact",
         ),
@@ -37,7 +37,9 @@ LISTS = [
     ("compact-factored", "compact-whole"),
     ("compact-places", "compact-factored"),
     ("compact-base", "compact-places"),
-    ("compact-fast", "compact"),
+    ("compact-fast-base", "compact"),
+    ("compact-coarse", "compact-fast-base"),
+    ("compact-fast", "compact-fast-base"),
     ("compact-small", "compact"),
     ("sharp-small", "compact-small"),
     ("paper-small", "paper"),

@@ -37,7 +37,7 @@ def test_a_run_folder_holds_recipe_weights_metrics_and_plots(finished):
     names = {path.name for path in run.iterdir()}
     stages = STAGES[recipe]
     expected = {f"metrics-{stage}.csv" for stage in stages} | {f"curves-{stage}.png" for stage in stages}
-    expected |= {"parent"} if recipe == "compact-small" else set()
+    expected |= {"networks"} if recipe == "compact-small" else set()
     assert {"recipe.toml", "model.safetensors", *expected} <= names
     assert not [name for name in names if name.startswith(".partial")]
 
@@ -121,7 +121,7 @@ def test_a_compact_model_tells_the_size_and_answers_like_its_run(finished, rafdb
 def test_a_parent_is_trained_first_and_no_longer_than_asked_for(finished, rafdb):
     _, run = finished
     assert load_recipe(str(rafdb / "parent.toml")).loop.max_steps > 6
-    assert max(step for step, _ in losses(run / "parent", "compact")) == 6
+    assert max(step for step, _ in losses(run / "networks" / "parent", "compact")) == 6
     assert (
         ExpressionModel(run / "model.onnx").info.training["origin"] == f"recipe {rafdb / 'parent.toml'}, trained first"
     )

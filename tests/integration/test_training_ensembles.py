@@ -44,7 +44,7 @@ def paired(pair, rafdb, tmp_path_factory):
 
 
 def test_the_members_of_an_ensemble_are_trained_once_each_and_answer_as_one(paired):
-    wide, coarse = paired / "members" / "wide", paired / "members" / "coarse"
+    wide, coarse = paired / "networks" / "wide", paired / "networks" / "coarse"
     assert not (coarse / "teacher").exists()
     assert "a run of recipe compact-small" in (coarse / "origin.txt").read_text("utf-8")
     faces = [pattern(label, 16, np.random.default_rng(label)) for label in range(7)]
@@ -57,7 +57,7 @@ def test_the_members_of_an_ensemble_are_trained_once_each_and_answer_as_one(pair
 
 
 def test_finished_runs_may_stand_for_the_members(pair, paired, rafdb, tmp_path, capsys):
-    members = [str(paired / "members" / name) for name in ("wide", "coarse")]
+    members = [str(paired / "networks" / name) for name in ("wide", "coarse")]
     run = tmp_path / "run"
     assert main(pair_command(pair, rafdb, run, "--members", *members)) == 0
     mine, theirs = (load_file(folder / "model.safetensors") for folder in (run, paired))
@@ -67,12 +67,12 @@ def test_finished_runs_may_stand_for_the_members(pair, paired, rafdb, tmp_path, 
 
 
 def test_what_cannot_be_an_ensemble_is_refused_before_a_run_is_begun(pair, paired, rafdb, tmp_path, capsys):
-    wide = str(paired / "members" / "wide")
+    wide = str(paired / "networks" / "wide")
     for more, message in [
         (["--members", wide], "has 2 members"),
         (["--members", wide, str(tmp_path)], "no finished run there"),
         (["--init", wide], "has no parent"),
-        (["--set", "members=['mixed', 'mixed']"], "a name of its own"),
+        (["--set", "members=['mixed', 'mixed']"], "members: a recipe is named twice"),
         (["--set", "members=['paper-small', 'mixed']"], "member paper-small is not a compact network"),
         (["--set", "members=['mixed', 'compact']"], "its member mixed takes grey faces of 48 pixels"),
         (["--set", "members=['mixed']"], "members: "),

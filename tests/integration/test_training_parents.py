@@ -21,7 +21,7 @@ def test_a_finished_run_or_a_model_file_may_stand_for_the_parent(start, rafdb, t
     init = start if what == "a run" else start / "model.onnx"
     run = tmp_path / "run"
     assert here(command("compact-small", rafdb, run, "--init", str(init), steps=1, changes=STAYS_AS_IT_STARTS)) == 0
-    assert not (run / "parent").exists()
+    assert not (run / "networks").exists()
     faces = [pattern(label, 16, np.random.default_rng(label)) for label in range(7)]
     np.testing.assert_allclose(load_predictor(run)(faces), load_predictor(start)(faces), atol=1e-4)
     assert "SHA-256" in ExpressionModel(run / "model.onnx").info.training["origin"]
@@ -80,24 +80,25 @@ def taught(rafdb, wide_teacher, tmp_path_factory):
 
 def test_a_teacher_of_another_recipe_is_trained_first(taught, wide_teacher):
     run, _ = taught
-    assert (run / "parent" / "model.safetensors").is_file()
-    assert (run / "teacher" / "parent" / "model.safetensors").is_file()
-    assert load_recipe(str(run / "teacher" / "recipe.toml")).network.widths == [12]
+    networks = run / "networks"
+    assert {path.parent.name for path in networks.glob("*/model.safetensors")} == {"parent", "wide"}
+    assert load_recipe(str(networks / "wide" / "recipe.toml")).network.widths == [12]
+    assert "a run of recipe" in (networks / "wide" / "origin.txt").read_text("utf-8")
     origin = ExpressionModel(run / "model.onnx").info.training["origin"]
     assert origin.endswith(f"taught by recipe {wide_teacher}, trained first")
 
 
 def test_a_finished_run_or_a_model_file_may_stand_for_the_teacher(taught, rafdb, tmp_path, capsys):
     run, changes = taught
-    given = ["--init", str(run / "parent"), "--teacher", str(run / "teacher")]
+    given = ["--init", str(run / "networks" / "parent"), "--teacher", str(run / "networks" / "wide")]
     again = command("compact-small", rafdb, tmp_path / "again", *given, steps=2, changes=changes)
     assert here(again) == 0
-    assert not (tmp_path / "again" / "teacher").exists()
+    assert not (tmp_path / "again" / "networks").exists()
     ours, theirs = (load_file(folder / "model.safetensors") for folder in (tmp_path / "again", run))
     assert all((ours[name] == theirs[name]).all() for name in theirs)
     assert "taught by a run of recipe" in ExpressionModel(tmp_path / "again" / "model.onnx").info.training["origin"]
     capsys.readouterr()
-    assert here([*again, "--resume", "--teacher", str(run / "parent")]) == 2
+    assert here([*again, "--resume", "--teacher", str(run / "networks" / "parent")]) == 2
     assert "give the same --init, --teacher and --members" in capsys.readouterr().err
 
 

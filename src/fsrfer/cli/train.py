@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import Recipe
-    from fsrfer.training.run import Init, Trained
+    from fsrfer.training.run import Given, Trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,22 +66,22 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.ensemble import check_members, train_ensemble
-    from fsrfer.training.run import Given, check_start, open_run, train_compact
+    from fsrfer.training.run import check_lineage, open_run, train_compact
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
     sources = parse_sources(options.data)
-    given = Given(
-        parent=_given("--init", options.init, getattr(recipe, "parent", ""), recipe),
-        teacher=_given("--teacher", options.teacher, getattr(recipe, "own_teacher", ""), recipe),
-    )
+    given = {
+        **_given("--init", options.init, getattr(recipe, "parent", ""), recipe),
+        **_given("--teacher", options.teacher, getattr(recipe, "own_teacher", ""), recipe),
+    }
     if isinstance(recipe, EnsembleRecipe):
         check_members(recipe, options.members)
     elif options.members:
         raise FsrferError(f"--members: recipe {recipe.name} describes one network; leave it out")
     elif not isinstance(recipe, FsrRecipe):
-        check_start(recipe, given)
+        check_lineage(recipe, given)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
         open_run(options.output, recipe, options.resume)
@@ -96,10 +96,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _given(option: str, name: str | None, place: str, recipe: "Recipe") -> "Init":
+def _given(option: str, name: str | None, place: str, recipe: "Recipe") -> "Given":
     """What stands for a recipe that this one builds on: a finished run, or an exported model, its seal checked."""
     if name is None:
-        return None
+        return {}
     from fsrfer.inference.recognition import read_model
     from fsrfer.model_file import verify_seal
     from fsrfer.training.run import finished_recipe
@@ -109,10 +109,10 @@ def _given(option: str, name: str | None, place: str, recipe: "Recipe") -> "Init
         raise FsrferError(f"{option} {name}: recipe {recipe.name} has no {role} that a model could stand for")
     if Path(name).is_dir():
         finished_recipe(Path(name))
-        return Path(name)
+        return {place: Path(name)}
     data, where = read_model(name)
     verify_seal(data, where)
-    return where, data
+    return {place: (where, data)}
 
 
 def _release(trained: "Trained", target: Path) -> None:

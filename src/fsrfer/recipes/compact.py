@@ -128,6 +128,8 @@ class CompactRecipe(Section):
             raise ValueError("a fixed extractor, or a parent for teacher, needs a parent")
         if not self.parent and self.refined and not self.own_teacher:
             raise ValueError("refined labels need a parent or a teacher")
+        if self.own_teacher and self.own_teacher == self.parent:
+            raise ValueError("the teacher is the parent: write teacher = 'parent'")
         if self.own_teacher and not (self.refined or self.follows):
             raise ValueError(
                 f"nothing is learnt from the teacher {self.own_teacher}: no loss follows it, and refined is 0"

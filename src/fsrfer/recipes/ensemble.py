@@ -1,8 +1,8 @@
 """What a recipe for several networks that answer as one says."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fsrfer.recipes.sections import ExportSettings, InputSettings, Section
 
@@ -10,8 +10,7 @@ from fsrfer.recipes.sections import ExportSettings, InputSettings, Section
 class EnsembleRecipe(Section):
     """Compact networks, each trained by a recipe of its own on the same faces.
 
-    ``members`` names their recipes in the order they are trained in: one that is taught by, or starts from, an earlier
-    one takes that. The first one estimates the effective size.
+    ``members`` names their recipes. The first one estimates the effective size.
     """
 
     kind: Literal["ensemble"]
@@ -21,3 +20,9 @@ class EnsembleRecipe(Section):
     members: list[str] = Field(min_length=2)
     input: InputSettings
     export: ExportSettings
+
+    @model_validator(mode="after")
+    def _each_member_is_another_network(self) -> Self:
+        if len(set(self.members)) < len(self.members):
+            raise ValueError("members: a recipe is named twice")
+        return self

@@ -21,7 +21,8 @@ from fsrfer.training import fsr_run
 from fsrfer.training.comparison import MethodMaker
 from fsrfer.training.compute import freeze
 from fsrfer.training.faces import TrainingData, by_majority
-from fsrfer.training.run import parent_recipe, train_from, train_network
+from fsrfer.training.lineage import named_recipe
+from fsrfer.training.run import train_from, train_network
 
 RESTORER_RECIPE = "paper-small"
 
@@ -183,7 +184,7 @@ def _plain(common: _Common, sharp: CompactRecipe, make: MethodMaker) -> tuple[Me
 
 
 def _sharp(recipe: CompactRecipe) -> CompactRecipe:
-    parent = parent_recipe(recipe) if recipe.parent else None
+    parent = named_recipe(recipe, "parent", recipe.parent) if recipe.parent else None
     if not isinstance(parent, CompactRecipe) or parent.views.shrunk or parent.views.sharp_share < 1:
         raise RecipeError(
             f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"

@@ -9,29 +9,25 @@ from lightning_fabric import Fabric
 from fsrfer.errors import RecipeError
 from fsrfer.files import atomic_path, write_text
 from fsrfer.networks.ensemble import Ensemble
-from fsrfer.recipes.classifier import ClassifierRecipe
-from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.ensemble import EnsembleRecipe
-from fsrfer.recipes.schema import load_recipe, shortened
-from fsrfer.training.faces import TrainingData, load_training_data
+from fsrfer.training.faces import load_training_data
+from fsrfer.training.lineage import require_same_faces
 from fsrfer.training.run import (
+    NOTHING,
     ORIGIN_FILE,
     RECIPE_FILE,
     WEIGHTS_FILE,
-    Given,
     Trained,
     begin,
-    check_start,
+    check_lineage,
     finished_recipe,
     load_network,
     making,
-    require_same_faces,
+    run_below,
     save_weights,
     source_of,
-    train_network,
+    train_lineage,
 )
-
-MEMBERS = "members"
 
 
 def check_members(recipe: EnsembleRecipe, given: Sequence[Path]) -> None:
@@ -50,12 +46,7 @@ def check_members(recipe: EnsembleRecipe, given: Sequence[Path]) -> None:
             f"recipe {recipe.name} has {len(recipe.members)} members ({', '.join(recipe.members)}), "
             f"but {len(given)} runs are given"
         )
-    if len({_run_of(Path(), name) for name in recipe.members}) < len(recipe.members):
-        raise RecipeError(f"recipe {recipe.name}: each member needs a recipe of its own, with a name of its own")
-    for name in recipe.members:
-        member = _member_recipe(name)
-        require_same_faces(recipe, member, f"member {name}")
-        check_start(member, Given())
+    check_lineage(recipe, NOTHING)
     for folder in given:
         require_same_faces(recipe, finished_recipe(folder), f"member {folder}")
 
@@ -74,27 +65,27 @@ def train_ensemble(
         fabric: where to compute.
         recipe: of the ensemble.
         sources: data sets by name.
-        folder: of the run; each member has a sub-folder in ``members``, which is a run of its own.
+        folder: of the run; each member, and what it builds on, has a run of its own in a sub-folder of ``networks``.
         given: finished runs that stand for the members, in their order; they are copied.
-        max_steps: at most so many for each member, and for what it builds on.
+        max_steps: at most so many for each network.
 
     Raises:
         RecipeError, DataError, TrainingError, ModelError: as `run.train_compact`.
     """
     named = dict(zip(recipe.members, given, strict=True)) if given else {}
-    origin = "; ".join(source_of(name, named.get(name)) for name in recipe.members)
+    origin = "; ".join(source_of(name, named) for name in recipe.members)
     begin(folder, origin)
     data = load_training_data(recipe, sources)
-    for name in recipe.members:
-        if name in named:
-            _copy(fabric, named[name], _run_of(folder, name))
-        else:
-            _train_member(fabric, recipe, name, data, folder, max_steps)
+    if named:
+        for name, run in named.items():
+            _copy(fabric, run, run_below(folder, name))
+    else:
+        train_lineage(fabric, recipe, data, folder, max_steps=max_steps)
     network = load_ensemble(recipe, folder).eval()
     if fabric.is_global_zero:
         save_weights(network, folder / WEIGHTS_FILE)
     fabric.barrier()
-    runs = [_run_of(folder, name) for name in recipe.members]
+    runs = [run_below(folder, name) for name in recipe.members]
     made = {
         "recipe": recipe.name,
         "origin": origin,
@@ -105,34 +96,8 @@ def train_ensemble(
 
 def load_ensemble(recipe: EnsembleRecipe, folder: Path) -> Ensemble:
     """The networks of a finished run."""
-    runs = [_run_of(folder, name) for name in recipe.members]
+    runs = [run_below(folder, name) for name in recipe.members]
     return Ensemble([load_network(finished_recipe(run), run) for run in runs])
-
-
-def _run_of(folder: Path, member: str) -> Path:
-    """The folder of a member's run; a member may be named by the path of its recipe."""
-    return folder / MEMBERS / Path(member).stem
-
-
-def _member_recipe(name: str) -> CompactRecipe | ClassifierRecipe:
-    recipe = load_recipe(name)
-    if not isinstance(recipe, CompactRecipe | ClassifierRecipe):
-        raise RecipeError(f"member {name} is not a compact network")
-    return recipe
-
-
-def _train_member(
-    fabric: Fabric, ensemble: EnsembleRecipe, name: str, data: TrainingData, folder: Path, max_steps: int | None
-) -> None:
-    """Train one, after those before it in the list; what it builds on may be one of them."""
-    recipe = _member_recipe(name)
-    recipe = recipe if max_steps is None else shortened(recipe, max_steps)
-    earlier = ensemble.members[: ensemble.members.index(name)]
-    given = Given()
-    if isinstance(recipe, CompactRecipe):
-        below = (recipe.parent, recipe.own_teacher)
-        given = Given(*(_run_of(folder, other) if other in earlier else None for other in below))
-    train_network(fabric, recipe, data, _run_of(folder, name), given, max_steps)
 
 
 def _copy(fabric: Fabric, run: Path, folder: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -23,11 +24,12 @@ from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.ensemble import EnsembleRecipe
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe, shortened
-from fsrfer.recipes.sections import CompactSettings, LoopSettings
+from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import loop
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compact import CompactTrainer
 from fsrfer.training.faces import TrainingData, as_maps, load_training_data
+from fsrfer.training.lineage import NetworkRecipe, lineage, network_recipe, require_same_faces, require_same_maps
 from fsrfer.training.networks import compact_net
 from fsrfer.training.parents import CALIBRATION_FACES, inherit, load_exported
 from fsrfer.training.plots import plot_stages
@@ -36,16 +38,16 @@ from fsrfer.version import __version__
 
 RECIPE_FILE, WEIGHTS_FILE, ORIGIN_FILE = "recipe.toml", "model.safetensors", "origin.txt"
 
-Init = Path | tuple[str, bytes] | None
-"""What stands for a recipe's network: the folder of a finished run, name and content of an exported model, or nothing."""
+NETWORKS = "networks"
+"""The sub-folder of a run that holds a run for each network it builds on."""
 
+Init = Path | tuple[str, bytes]
+"""What stands for a recipe's network: the folder of a finished run, or name and content of an exported model."""
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What stands for the networks that a recipe builds on; those that are given are not trained."""
+Given = Mapping[str, Init]
+"""What stands for the recipes that others build on; those that are given are not trained."""
 
-    parent: Init = None
-    teacher: Init = None
+NOTHING: Given = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Trained:
     """
 
     network: ExpressionNetwork
-    recipe: ClassifierRecipe | CompactRecipe | EnsembleRecipe
+    recipe: NetworkRecipe | EnsembleRecipe
     data: TrainingData
     making: Mapping[str, Any]
 
@@ -91,10 +93,10 @@ def _require_same(recipe: Recipe, kept: Path) -> None:
 
 def train_compact(
     fabric: Fabric,
-    recipe: CompactRecipe | ClassifierRecipe,
+    recipe: NetworkRecipe,
     sources: Mapping[str, Path],
     folder: Path,
-    given: Given = Given(),
+    given: Given = NOTHING,
     max_steps: int | None = None,
 ) -> Trained:
     """Train a compact network by a recipe on the ``train`` split of every source, choosing nothing by validation.
@@ -103,9 +105,9 @@ def train_compact(
         fabric: where to compute.
         recipe: the experiment.
         sources: data sets by name.
-        folder: of the run; a parent is trained in its sub-folder ``parent``, a teacher of its own in ``teacher``.
-        given: what to take for parent and teacher.
-        max_steps: at most so many for parent and teacher; the recipe says its own.
+        folder: of the run; what it builds on is trained in sub-folders of ``networks``.
+        given: what to take instead of training it.
+        max_steps: at most so many for what it builds on; the recipe says its own.
 
     Raises:
         RecipeError: the validation set is not among the sources, the batch does not divide among the processes, the
@@ -114,34 +116,68 @@ def train_compact(
         TrainingError: training diverged.
         ModelError: an exported model was made by another recipe than it stands for.
     """
+    origin = _origin(recipe, given)
+    begin(folder, origin)
     data = load_training_data(recipe, sources)
-    network = train_network(fabric, recipe, data, folder, given, max_steps).eval().cpu()
-    return Trained(network, recipe, data, making(recipe, _origin(recipe, given)))
+    known = given if _finished(folder) else train_lineage(fabric, recipe, data, folder, given, max_steps)
+    network = train_network(fabric, recipe, data, folder, known).eval().cpu()
+    return Trained(network, recipe, data, making(recipe, origin))
+
+
+def train_lineage(
+    fabric: Fabric,
+    recipe: NetworkRecipe | EnsembleRecipe,
+    data: TrainingData,
+    folder: Path,
+    given: Given = NOTHING,
+    max_steps: int | None = None,
+) -> Given:
+    """Train every network that a recipe builds on, each once, in a run of its own below the recipe's.
+
+    Returns:
+        What stands for each of them: what was given, and the finished runs.
+    """
+    known = dict(given)
+    for name in lineage(recipe, given):
+        described = network_recipe(name)
+        described = described if max_steps is None else shortened(described, max_steps)
+        run = run_below(folder, name)
+        begin(run, _origin(described, known))
+        train_network(fabric, described, data, run, known)
+        known[name] = run
+    return known
+
+
+def run_below(folder: Path, name: str) -> Path:
+    """The folder of the run of a recipe that a run builds on; it may be named by the path of its file."""
+    return folder / NETWORKS / Path(name).stem
 
 
 def train_network(
-    fabric: Fabric,
-    recipe: CompactRecipe | ClassifierRecipe,
-    data: TrainingData,
-    folder: Path,
-    given: Given = Given(),
-    max_steps: int | None = None,
+    fabric: Fabric, recipe: NetworkRecipe, data: TrainingData, folder: Path, given: Given = NOTHING
 ) -> CompactNet:
-    """The network of a recipe, trained in a folder after those it builds on; one that is finished there is only loaded."""
-    begin(folder, _origin(recipe, given))
-    if (folder / WEIGHTS_FILE).is_file():
-        return load_network(recipe, folder)
-    parent = teacher = None
-    if isinstance(recipe, CompactRecipe) and recipe.parent:
-        parent = _built_on(fabric, parent_recipe(recipe), data, folder / "parent", given.parent, max_steps)
-    if isinstance(recipe, CompactRecipe) and recipe.own_teacher:
-        teacher = _built_on(fabric, teacher_recipe(recipe), data, folder / "teacher", given.teacher, max_steps)
+    """The network of a recipe, trained in a folder; one that is finished there is only loaded.
+
+    Args:
+        fabric: where to compute.
+        recipe: the experiment.
+        data: faces at its size and colour.
+        folder: of the run.
+        given: all that it builds on.
+    """
+    if _finished(folder) or isinstance(recipe, ClassifierRecipe):
+        return train_from(fabric, recipe, None, data, folder)
+    typical = as_maps(data.train.pixels[:CALIBRATION_FACES]).float()
+    parent, teacher = (
+        _given(network_recipe(name), given[name], typical) if name else None
+        for name in (recipe.parent, recipe.own_teacher)
+    )
     return train_from(fabric, recipe, parent, data, folder, teacher)
 
 
 def train_from(
     fabric: Fabric,
-    recipe: CompactRecipe | ClassifierRecipe,
+    recipe: NetworkRecipe,
     parent: CompactNet | None,
     data: TrainingData,
     folder: Path,
@@ -149,7 +185,7 @@ def train_from(
 ) -> CompactNet:
     """As `train_network`, from a parent, and by a teacher of another recipe, that are there already."""
     check_batches(fabric, [recipe.loop])
-    if (folder / WEIGHTS_FILE).is_file():
+    if _finished(folder):
         return load_network(recipe, folder)
     if fabric.is_global_zero:
         open_run(folder, recipe, resume=True)
@@ -176,7 +212,7 @@ def train_from(
     return network
 
 
-def finished_recipe(folder: Path) -> CompactRecipe | ClassifierRecipe:
+def finished_recipe(folder: Path) -> NetworkRecipe:
     """The recipe of a finished run of one compact network.
 
     Raises:
@@ -185,12 +221,16 @@ def finished_recipe(folder: Path) -> CompactRecipe | ClassifierRecipe:
     if not (folder / RECIPE_FILE).is_file() or not (folder / WEIGHTS_FILE).is_file():
         raise TrainingError(f"{folder}: no finished run there; train it first, or name a model file")
     recipe = load_recipe(str(folder / RECIPE_FILE))
-    if not isinstance(recipe, CompactRecipe | ClassifierRecipe):
+    if not isinstance(recipe, NetworkRecipe):
         raise TrainingError(f"{folder}: a run of {recipe.name} holds no compact network")
     return recipe
 
 
-def load_network(recipe: CompactRecipe | ClassifierRecipe, folder: Path) -> CompactNet:
+def _finished(folder: Path) -> bool:
+    return (folder / WEIGHTS_FILE).is_file()
+
+
+def load_network(recipe: NetworkRecipe, folder: Path) -> CompactNet:
     """The network of a finished run.
 
     Raises:
@@ -202,114 +242,35 @@ def load_network(recipe: CompactRecipe | ClassifierRecipe, folder: Path) -> Comp
     return network
 
 
-def parent_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
-    """The recipe that another names as its parent.
-
-    Raises:
-        RecipeError: there is none, it is for another kind of network, or for other faces.
-    """
-    return _named(recipe, "parent", recipe.parent)
-
-
-def teacher_recipe(recipe: CompactRecipe) -> CompactRecipe | ClassifierRecipe:
-    """The recipe that another names as its teacher.
-
-    Raises:
-        RecipeError: as `parent_recipe`.
-    """
-    return _named(recipe, "teacher", recipe.own_teacher)
-
-
-def _named(recipe: CompactRecipe, role: str, name: str) -> CompactRecipe | ClassifierRecipe:
-    described = load_recipe(name)
-    if not isinstance(described, CompactRecipe | ClassifierRecipe):
-        raise RecipeError(f"recipe {recipe.name}: its {role} {name} is not a compact network")
-    require_same_faces(recipe, described, f"{role} {name}")
-    return described
-
-
-def require_same_faces(
-    recipe: CompactRecipe | EnsembleRecipe, other: ClassifierRecipe | CompactRecipe, who: str
-) -> None:
-    """Check that two networks take faces of one size and colour.
-
-    Raises:
-        RecipeError: they do not.
-    """
-    if other.input != recipe.input:
-        raise RecipeError(
-            f"recipe {recipe.name}: its {who} takes {other.input.colour} faces of "
-            f"{other.input.size} pixels, not {recipe.input.colour} ones of {recipe.input.size}"
-        )
-
-
-def _require_same_maps(recipe: CompactRecipe, teacher: ClassifierRecipe | CompactRecipe, who: str) -> None:
-    """Any network can follow a teacher's answers; its maps, and what is pooled from them, only one that makes such too."""
-    theirs, mine, losses = teacher.network, recipe.network, recipe.losses
-    followed = losses.feature or losses.attention or losses.perceptual or losses.adversarial
-    if followed and _last_map(theirs) != _last_map(mine):
-        raise RecipeError(
-            f"recipe {recipe.name}: its {who} makes other maps (network.widths {theirs.widths} and .stem_stride "
-            f"{theirs.stem_stride}, not {mine.widths} and {mine.stem_stride}), so only its answers can be followed; "
-            "set losses.feature, .attention, .perceptual and .adversarial to 0"
-        )
-
-
-def _last_map(network: CompactSettings) -> tuple[int, int, int]:
-    return network.stem_stride, len(network.widths), network.widths[-1]
-
-
-def check_start(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> None:
+def check_lineage(recipe: NetworkRecipe | EnsembleRecipe, given: Given) -> None:
     """Check what a recipe builds on, before data are read and a folder is made.
 
     Raises:
         RecipeError: the recipe builds on itself, or one that it builds on takes other faces or makes other maps than
             those to follow.
-        ModelError: what stands for the parent or the teacher was made by another recipe.
+        ModelError: what stands for a parent or a teacher was made by another recipe.
     """
-    _require_an_end(recipe, ())
-    if isinstance(recipe, ClassifierRecipe):
-        return
+    for one in (recipe, *map(network_recipe, lineage(recipe, given))):
+        if isinstance(one, CompactRecipe):
+            _check_start(one, given)
+
+
+def _check_start(recipe: CompactRecipe, given: Given) -> None:
     blank = torch.zeros(2, recipe.input.channels, recipe.input.size, recipe.input.size)
-    if recipe.parent and given.parent is not None:
-        inherit(compact_net(recipe), _given(parent_recipe(recipe), given.parent, blank))
-    if recipe.own_teacher and given.teacher is not None:
-        _given(teacher_recipe(recipe), given.teacher, blank)
+    if recipe.parent in given:
+        inherit(compact_net(recipe), _given(network_recipe(recipe.parent), given[recipe.parent], blank))
+    if recipe.own_teacher in given:
+        _given(network_recipe(recipe.own_teacher), given[recipe.own_teacher], blank)
     if recipe.teacher != "self":
-        init, named = (given.teacher, teacher_recipe) if recipe.own_teacher else (given.parent, parent_recipe)
-        teacher = finished_recipe(init) if isinstance(init, Path) else named(recipe)
-        who = f"teacher {init if isinstance(init, Path) else recipe.own_teacher or recipe.parent}"
+        name = recipe.own_teacher or recipe.parent
+        init = given.get(name)
+        teacher = finished_recipe(init) if isinstance(init, Path) else network_recipe(name)
+        who = f"teacher {init if isinstance(init, Path) else name}"
         require_same_faces(recipe, teacher, who)
-        _require_same_maps(recipe, teacher, who)
+        require_same_maps(recipe, teacher, who)
 
 
-def _require_an_end(recipe: ClassifierRecipe | CompactRecipe, above: tuple[str, ...]) -> None:
-    """A recipe must not be among those it builds on."""
-    if isinstance(recipe, ClassifierRecipe):
-        return
-    for name, below in ((recipe.parent, parent_recipe), (recipe.own_teacher, teacher_recipe)):
-        if name in above:
-            raise RecipeError(f"recipe {recipe.name}: what it builds on leads back to {name}")
-        if name:
-            _require_an_end(below(recipe), (*above, name))
-
-
-def _built_on(
-    fabric: Fabric,
-    described: ClassifierRecipe | CompactRecipe,
-    data: TrainingData,
-    folder: Path,
-    init: Init,
-    max_steps: int | None,
-) -> CompactNet:
-    """A network that a recipe builds on: given, or trained now."""
-    if init is not None:
-        return _given(described, init, as_maps(data.train.pixels[:CALIBRATION_FACES]).float())
-    described = described if max_steps is None else shortened(described, max_steps)
-    return train_network(fabric, described, data, folder, max_steps=max_steps)
-
-
-def _given(described: ClassifierRecipe | CompactRecipe, init: Path | tuple[str, bytes], faces: Tensor) -> CompactNet:
+def _given(described: NetworkRecipe, init: Init, faces: Tensor) -> CompactNet:
     """The network that stands for a recipe's; an exported one needs some typical faces."""
     if isinstance(init, Path):
         return load_network(finished_recipe(init), init)
@@ -353,15 +314,16 @@ def save_weights(network: nn.Module, path: Path) -> None:
         save_file(state, partial, metadata={"fsrfer": __version__, "labels": ",".join(EXPRESSIONS)})
 
 
-def _origin(recipe: ClassifierRecipe | CompactRecipe, given: Given) -> str:
+def _origin(recipe: NetworkRecipe, given: Given) -> str:
     if isinstance(recipe, ClassifierRecipe):
         return "scratch"
-    start = source_of(recipe.parent, given.parent) if recipe.parent else "scratch"
-    return f"{start}; taught by {source_of(recipe.own_teacher, given.teacher)}" if recipe.own_teacher else start
+    start = source_of(recipe.parent, given) if recipe.parent else "scratch"
+    return f"{start}; taught by {source_of(recipe.own_teacher, given)}" if recipe.own_teacher else start
 
 
-def source_of(recipe: str, init: Init) -> str:
+def source_of(recipe: str, given: Given) -> str:
     """What stands for a recipe, in words, with its hash."""
+    init = given.get(recipe)
     if init is None:
         return f"recipe {recipe}, trained first"
     model = (init / WEIGHTS_FILE).read_bytes() if isinstance(init, Path) else init[1]
@@ -394,6 +356,6 @@ def _provenance(trained: Trained) -> dict[str, Any]:
     }
 
 
-def making(recipe: ClassifierRecipe | CompactRecipe, origin: str) -> dict[str, Any]:
+def making(recipe: NetworkRecipe, origin: str) -> dict[str, Any]:
     """How one network was made, for the model file."""
     return {"recipe": recipe.name, "origin": origin, "seed": recipe.seed, "steps": recipe.loop.max_steps}

@@ -66,12 +66,13 @@ def test_a_loaded_recipe_is_changed_like_one_to_be_loaded():
         ("extractor=fixed", "a fixed extractor, or a parent for teacher, needs a parent"),
         ("teacher=parent", "a fixed extractor, or a parent for teacher, needs a parent"),
         ("refined=0.3", "refined labels need a parent or a teacher"),
+        ("parent=mixed teacher=mixed", "the teacher is the parent: write teacher = 'parent'"),
         ("teacher=mixed", "nothing is learnt from the teacher mixed: no loss follows it, and refined is 0"),
     ],
 )
 def test_changes_that_do_not_fit_a_loaded_recipe_are_errors(change, message):
     with pytest.raises(RecipeError, match=message):
-        changed(load_recipe("sharp-small"), [change])
+        changed(load_recipe("sharp-small"), change.split())
 
 
 def test_a_fixed_extractor_needs_a_generator_to_train():

@@ -3,7 +3,7 @@ import pytest
 from fsrfer.errors import RecipeError, TrainingError
 from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.training.networks import compact_net
-from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, finished_recipe, load_network, parent_recipe, save_weights
+from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, finished_recipe, load_network, save_weights
 from support.tiny_recipes import TINY_COMPACT
 
 
@@ -20,21 +20,6 @@ def test_a_finished_network_is_taken_only_by_the_recipe_it_was_trained_with(tmp_
     for other in ("network.widths=[12]", "optimizer.learning_rate=0.1"):
         with pytest.raises(RecipeError, match="begun with other settings"):
             load_network(tiny(other), tmp_path)
-
-
-def test_a_parent_takes_the_same_faces_as_its_child():
-    assert parent_recipe(load_recipe("compact-small")) == load_recipe("sharp-small")
-    with pytest.raises(RecipeError, match="takes grey faces of 48 pixels, not grey ones of 16"):
-        parent_recipe(tiny())
-    with pytest.raises(RecipeError, match="takes grey faces of 48 pixels, not rgb ones of 48"):
-        parent_recipe(load_recipe("compact-small", ["input.colour=rgb"]))
-
-
-def test_a_parent_must_be_a_recipe_for_a_compact_network():
-    with pytest.raises(RecipeError, match="paper-small is not a compact network"):
-        parent_recipe(tiny("parent=paper-small"))
-    with pytest.raises(RecipeError, match="no recipe 'shrap'"):
-        parent_recipe(tiny("parent=shrap"))
 
 
 def test_only_a_finished_run_of_a_compact_network_has_a_recipe_to_start_from(tmp_path):

@@ -52,7 +52,7 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
     step = _restored(trainee, checkpoints)
     log.drop_after(step)
     with _progress(fabric) as progress, _board(fabric, folder / "tensorboard" / stage, step) as board:
-        bar = progress.add_task(stage, total=settings.max_steps, completed=step, note="")
+        bar = progress.add_task(f"{folder.name}: {stage}", total=settings.max_steps, completed=step, note="")
         started = time.monotonic()
         while step < settings.max_steps:
             losses = trainee.train_step(step)

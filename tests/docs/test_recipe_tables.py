@@ -22,7 +22,7 @@ TABLES = {
         **dict.fromkeys(
             (
                 *("compact-whole", "compact-factored", "compact-places", "compact-base"),
-                *("compact-fast-base", "compact-coarse", "compact-fast", "compact-small", "sharp-small"),
+                *("compact-fast-base", "compact-fast", "compact-small", "sharp-small"),
             ),
             "compact",
         ),
@@ -38,7 +38,6 @@ LISTS = [
     ("compact-places", "compact-factored"),
     ("compact-base", "compact-places"),
     ("compact-fast-base", "compact"),
-    ("compact-coarse", "compact-fast-base"),
     ("compact-fast", "compact-fast-base"),
     ("compact-small", "compact"),
     ("sharp-small", "compact-small"),

@@ -78,9 +78,10 @@ class CompactRecipe(Section):
 
     ``parent`` names the recipe whose network this one starts from (none: from scratch). ``extractor`` says whether the
     extractor and head are trained too, or stay as the parent left them (the paper's setting). ``teacher`` is who gives
-    the targets: the network itself, its parent, or the network of another recipe. ``refined`` is the share of each face's
-    label that is the answer of the teacher, or of the parent where the network teaches itself, to the face as it is, whatever
-    becomes of it in training (`training.refinery`).
+    the targets: the network itself, its parent, or the network of another recipe; who is not the network itself answers
+    with the mean of a picture and its mirror image. ``refined`` is the share of each face's label that is the answer of the
+    teacher, or of the parent where the network teaches itself, to the face as it is, whatever becomes of it in training
+    (`training.refinery`).
     """
 
     kind: Literal["compact"]

@@ -245,9 +245,11 @@ class CompactTrainer:
     @torch.no_grad()
     def _target(self, views: Views, output: CompactOutput, times: int) -> Target:
         if self.teacher is not None:
+            first = views.faces[: views.sharp]
             with self.fabric.autocast():
-                sharp = _single(self.teacher.analyse(views.faces[: views.sharp]))
-            lifted, embedding, logits = sharp.lifted, sharp.embedding, sharp.logits
+                seen = _single(self.teacher.analyse(first))
+                mirrored = self.teacher(first.flip(-1)).float()
+            lifted, embedding, logits = seen.lifted, seen.embedding, (seen.logits + mirrored) / 2
         else:
             lifted, embedding = output.lifted[: views.sharp].detach(), output.embedding[: views.sharp].detach()
             logits = self.network.head(embedding)  # without dropout: the answer, not a sample of it

@@ -8,6 +8,7 @@ import torch
 
 from fsrfer.degradation.resize import BatchDegrader
 from fsrfer.errors import RecipeError
+from fsrfer.losses import distillation_loss
 from fsrfer.networks.compact import CompactOutput
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.training.compact import CompactTrainer
@@ -237,6 +238,17 @@ def test_a_teacher_is_followed_by_the_sharp_views_too(trainer):
         taught = one.teacher.analyse(views.faces[:14]).lifted
     distances = (output.lifted - taught.repeat(2, 1, 1, 1)).square().sum((1, 2, 3))
     torch.testing.assert_close(one.losses(views, output, 0)["feature"], distances.mean())
+
+
+def test_a_teacher_answers_to_the_mirror_image_too(trainer):
+    one = trainer("teacher=parent", "losses.distillation=1.0", "losses.reweight=false", "views.shrunk=0")
+    views = one.views(0)
+    output = made_output(one.network, views)
+    with torch.no_grad():
+        looks = [one.teacher(faces) for faces in (views.faces, views.faces.flip(-1))]
+    assert not torch.allclose(*looks)
+    expected = distillation_loss(output.logits, (looks[0] + looks[1]) / 2, temperature=2.0)
+    torch.testing.assert_close(one.losses(views, output, 0)["distillation"], expected)
 
 
 def test_faces_that_are_likely_to_be_misread_weigh_more(trainer):

@@ -134,7 +134,7 @@ def test_compact_rivals_without_the_full_method_are_compared_with_the_plain_one(
         (["--recipe", "paper-small", "--rivals", "fsr"], "--rivals: of a compact recipe"),
         (["--recipe", "compact", "--set", "validation=rafdb"], "a comparison needs a parent trained on sharp faces"),
         (
-            ["--recipe", "compact-small", "--set", "validation=rafdb", "teacher=sharp-small"],
+            ["--recipe", "compact-small", "--set", "validation=rafdb", "teacher=compact"],
             "in a comparison nobody has a teacher of their own",
         ),
     ],

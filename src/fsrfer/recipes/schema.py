@@ -76,9 +76,10 @@ def _validated(values: Mapping[str, Any], where: str) -> Recipe:
         return _ANY.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"][1:]) or "kind"
+        _, *place = (str(part) for part in first["loc"] or ("", "kind"))
         reason = "the recipe has no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise RecipeError(f"{where}: {key}: {reason}") from None
+        told = [where, ".".join(place), reason.removeprefix("Value error, ")]
+        raise RecipeError(": ".join(part for part in told if part)) from None
 
 
 def _apply(values: dict[str, Any], change: str) -> None:

@@ -66,7 +66,7 @@ def test_a_loaded_recipe_is_changed_like_one_to_be_loaded():
         ("extractor=fixed", "a fixed extractor, or a parent for teacher, needs a parent"),
         ("teacher=parent", "a fixed extractor, or a parent for teacher, needs a parent"),
         ("refined=0.3", "refined labels need a parent or a teacher"),
-        ("parent=mixed teacher=mixed", "the teacher is the parent: write teacher = 'parent'"),
+        ("parent=mixed teacher=mixed", "^recipe sharp-small: the teacher is the parent: write teacher = 'parent'"),
         ("teacher=mixed", "nothing is learnt from the teacher mixed: no loss follows it, and refined is 0"),
     ],
 )

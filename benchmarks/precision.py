@@ -33,6 +33,7 @@ from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compact import CompactTrainer
 from fsrfer.training.compute import fastest_precision, open_fabric
 from fsrfer.training.faces import Faces
+from fsrfer.training.lineage import network_recipe
 from fsrfer.training.loop import Trainee
 from fsrfer.training.networks import compact_net
 from measuring import processor, run
@@ -128,15 +129,13 @@ def _trainee(recipe: ClassifierRecipe | CompactRecipe, precision: str) -> Traine
             recipe.seed, recipe.input.size, recipe.degradation, recipe.augmentation, recipe.optimizer, recipe.loop
         )
         return ClassifierTrainer(fabric, plan, network, faces, faces)
-    return CompactTrainer(fabric, recipe, network, _teacher(recipe), faces, faces)
+    return CompactTrainer(fabric, recipe, network, _teachers(recipe), faces, faces)
 
 
-def _teacher(recipe: CompactRecipe) -> CompactNet | None:
-    if recipe.teacher == "self" or not recipe.follows:
-        return None
-    described = load_recipe(recipe.own_teacher or recipe.parent)
-    assert isinstance(described, CompactRecipe | ClassifierRecipe)
-    return compact_net(described)
+def _teachers(recipe: CompactRecipe) -> list[CompactNet]:
+    if not recipe.follows:
+        return []
+    return [compact_net(network_recipe(recipe.parent if name == "parent" else name)) for name in recipe.teachers]
 
 
 def _made_faces(recipe: ClassifierRecipe | CompactRecipe) -> Faces:

@@ -102,6 +102,21 @@ def test_a_finished_run_or_a_model_file_may_stand_for_the_teacher(taught, rafdb,
     assert "give the same --init, --teacher and --members" in capsys.readouterr().err
 
 
+def test_a_network_may_follow_its_parent_and_another_as_one(taught, start, rafdb, wide_teacher, tmp_path):
+    wide, run = taught[0] / "networks" / "wide", tmp_path / "run"
+    changes = [*ANSWERS_ONLY, f"teacher=['parent', '{wide_teacher}']", "refined=0.5"]
+    given = ["--init", str(start), "--teacher", str(wide)]
+    assert here(command("compact-small", rafdb, run, *given, steps=2, changes=changes)) == 0
+    assert not (run / "networks").exists()
+    assert ExpressionModel(run / "model.onnx").info.training["origin"].count("SHA-256") == 2
+    alone = [*ANSWERS_ONLY, "teacher=parent", "refined=0.5"]
+    assert here(command("compact-small", rafdb, tmp_path / "alone", *given[:2], steps=2, changes=alone)) == 0
+    both, one = (losses(folder, "compact") for folder in (run, tmp_path / "alone"))
+    assert both[1, "distillation"] != one[1, "distillation"]
+    assert both[1, "classification"] != one[1, "classification"]
+    assert both[1, "size"] == one[1, "size"]
+
+
 def test_a_teacher_that_does_not_fit_is_refused_before_a_run_is_begun(start, rafdb, wide_teacher, tmp_path, capsys):
     leads_back = write_tiny_parent(
         tmp_path / "back.toml", f"teacher={tmp_path / 'back.toml'}", "losses.distillation=1.0"
@@ -124,7 +139,17 @@ def test_a_teacher_that_does_not_fit_is_refused_before_a_run_is_begun(start, raf
         ([*ANSWERS_ONLY, f"teacher={leads_back}"], [], "what it builds on leads back to"),
         ([*ANSWERS_ONLY, "teacher=paper-small"], [], "its teacher paper-small is not a compact network"),
         ([*ANSWERS_ONLY, "teacher=mixed"], [], "its teacher mixed takes grey faces of 48 pixels"),
-        ([*ANSWERS_ONLY, "teacher="], [], "teacher: "),
+        ([*ANSWERS_ONLY, "teacher="], [], "teacher.0: String should have at least 1 character"),
+        (
+            [*ANSWERS_ONLY, f"teacher=['parent', '{wide_teacher}']"],
+            ["--teacher", str(start), str(start)],
+            f"compact-small needs one model for each of {wide_teacher}, not 2",
+        ),
+        (
+            [*ANSWERS_ONLY, f"teacher=['{wide_teacher}', 'mixed']"],
+            ["--init", str(start)],
+            "its teacher mixed takes grey faces of 48 pixels",
+        ),
     ]:
         capsys.readouterr()
         assert here(command("compact-small", rafdb, tmp_path / "run", *more, changes=changes)) == 2

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import Recipe
-    from fsrfer.training.run import Given, Trained
+    from fsrfer.training.run import Given, Init, Trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start from this bundled model, .onnx file or finished run instead of training the recipe's parent",
     )
     parser.add_argument(
-        "--teacher", metavar="MODEL", help="follow this one's answers instead of training the recipe's teacher"
+        "--teacher",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="follow what these answer instead of training the recipe's teachers, in their order",
     )
     parser.add_argument(
         "--members",
@@ -72,10 +76,7 @@ def run(options: argparse.Namespace) -> int:
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
     sources = parse_sources(options.data)
-    given = {
-        **_given("--init", options.init, getattr(recipe, "parent", ""), recipe),
-        **_given("--teacher", options.teacher, getattr(recipe, "own_teacher", ""), recipe),
-    }
+    given = {**_start(options.init, recipe), **_teachers(options.teacher, recipe)}
     if isinstance(recipe, EnsembleRecipe):
         check_members(recipe, options.members)
     elif options.members:
@@ -96,23 +97,44 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _given(option: str, name: str | None, place: str, recipe: "Recipe") -> "Given":
-    """What stands for a recipe that this one builds on: a finished run, or an exported model, its seal checked."""
+def _start(name: str | None, recipe: "Recipe") -> "Given":
+    """What stands for the parent of a recipe."""
     if name is None:
         return {}
+    parent = getattr(recipe, "parent", "")
+    if not parent:
+        raise FsrferError(f"--init {name}: recipe {recipe.name} has no parent that a model could stand for")
+    return {parent: _finished(name)}
+
+
+def _teachers(names: list[str], recipe: "Recipe") -> "Given":
+    """What stands for the teachers of a recipe, but its parent."""
+    if not names:
+        return {}
+    teachers = getattr(recipe, "own_teachers", [])
+    if not teachers:
+        raise FsrferError(
+            f"--teacher {names[0]}: recipe {recipe.name} has no teacher of its own that a model could stand for"
+        )
+    if len(names) != len(teachers):
+        raise FsrferError(
+            f"--teacher: recipe {recipe.name} needs one model for each of {', '.join(teachers)}, not {len(names)}"
+        )
+    return {teacher: _finished(name) for teacher, name in zip(teachers, names, strict=True)}
+
+
+def _finished(name: str) -> "Init":
+    """A finished run, or an exported model, its seal checked."""
     from fsrfer.inference.recognition import read_model
     from fsrfer.model_file import verify_seal
     from fsrfer.training.run import finished_recipe
 
-    if not place:
-        role = "parent" if option == "--init" else "teacher of its own"
-        raise FsrferError(f"{option} {name}: recipe {recipe.name} has no {role} that a model could stand for")
     if Path(name).is_dir():
         finished_recipe(Path(name))
-        return {place: Path(name)}
+        return Path(name)
     data, where = read_model(name)
     verify_seal(data, where)
-    return {place: (where, data)}
+    return where, data
 
 
 def _release(trained: "Trained", target: Path) -> None:

@@ -1,8 +1,8 @@
 """What a recipe for the compact network says: extractor, generator and head in one, trained on views of each face."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fsrfer.recipes.sections import (
     AugmentationSettings,
@@ -73,15 +73,23 @@ class CompactLosses(Section):
     size: float = Field(ge=0)
 
 
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_as_list), Field(min_length=1)]
+"""One or more names; a single one may stand for the list of it."""
+
+
 class CompactRecipe(Section):
     """The compact network and its training.
 
     ``parent`` names the recipe whose network this one starts from (none: from scratch). ``extractor`` says whether the
     extractor and head are trained too, or stay as the parent left them (the paper's setting). ``teacher`` is who gives
-    the targets: the network itself, its parent, or the network of another recipe; who is not the network itself answers
-    with the mean of a picture and its mirror image. ``refined`` is the share of each face's label that is the answer of the
-    teacher, or of the parent where the network teaches itself, to the face as it is, whatever becomes of it in training
-    (`training.refinery`).
+    the targets: "self", the network itself; "parent"; the name of another recipe; or a list of such names, and "parent"
+    among them, whose networks answer as one. Who is not the network itself answers with the mean of a picture and its mirror
+    image. ``refined`` is the share of each face's label that is the answer of the teacher, or of the parent where the network
+    teaches itself, to the face as it is, whatever becomes of it in training (`training.refinery`).
     """
 
     kind: Literal["compact"]
@@ -92,7 +100,7 @@ class CompactRecipe(Section):
     labels: Literal["votes", "majority"]
     refined: float = Field(ge=0, le=1)
     extractor: Literal["trained", "fixed"]
-    teacher: str = Field(min_length=1)
+    teacher: Names
     input: InputSettings
     network: CompactSettings
     uplift: UpliftSettings
@@ -105,36 +113,57 @@ class CompactRecipe(Section):
     export: ExportSettings
 
     @property
-    def own_teacher(self) -> str:
-        """The recipe of a teacher that is neither the network itself nor its parent; empty if there is none."""
-        return "" if self.teacher in ("self", "parent") else self.teacher
+    def teachers(self) -> list[str]:
+        """Recipes, and the word parent, of the teachers; none where the network teaches itself."""
+        return [] if self.teacher == ["self"] else self.teacher
+
+    @property
+    def own_teachers(self) -> list[str]:
+        """The recipes of the teachers but the parent."""
+        return [name for name in self.teachers if name != "parent"]
+
+    @property
+    def follows_maps(self) -> bool:
+        """Whether views are pulled towards the maps of the teacher, or what is pooled from them."""
+        losses = self.losses
+        return any((losses.feature, losses.attention, losses.perceptual, losses.adversarial))
 
     @property
     def follows(self) -> bool:
         """Whether views are pulled towards what the teacher makes of the first one."""
-        losses = self.losses
-        return any((losses.feature, losses.attention, losses.perceptual, losses.distillation, losses.adversarial))
+        return self.follows_maps or self.losses.distillation > 0
 
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> Self:
         losses = self.losses
-        followed = self.follows and (self.views.shrunk or self.teacher != "self")
+        followed = self.follows and (self.views.shrunk or self.teachers)
         if not (losses.classification or losses.size or followed):
             raise ValueError("no loss has a coefficient above 0 and views to learn from")
         return self
 
     @model_validator(mode="after")
     def _who_is_needed_is_named(self) -> Self:
-        if not self.parent and (self.extractor == "fixed" or self.teacher == "parent"):
+        if not self.parent and (self.extractor == "fixed" or "parent" in self.teachers):
             raise ValueError("a fixed extractor, or a parent for teacher, needs a parent")
-        if not self.parent and self.refined and not self.own_teacher:
+        if not self.parent and self.refined and not self.own_teachers:
             raise ValueError("refined labels need a parent or a teacher")
-        if self.own_teacher and self.own_teacher == self.parent:
-            raise ValueError("the teacher is the parent: write teacher = 'parent'")
-        if self.own_teacher and not (self.refined or self.follows):
-            raise ValueError(
-                f"nothing is learnt from the teacher {self.own_teacher}: no loss follows it, and refined is 0"
-            )
         if self.extractor == "fixed" and not self.uplift.blocks:
             raise ValueError("with a fixed extractor there must be uplift.blocks to train")
+        return self
+
+    @model_validator(mode="after")
+    def _teachers_teach(self) -> Self:
+        if self.parent and self.parent in self.teachers:
+            raise ValueError("the teacher is the parent: write teacher = 'parent'")
+        if "self" in self.teachers or len(set(self.teachers)) < len(self.teachers):
+            raise ValueError("teacher: of several each is another network, and none the network itself")
+        if self.own_teachers and not (self.refined or self.follows):
+            raise ValueError(
+                f"nothing is learnt from the teacher {self.own_teachers[0]}: no loss follows it, and refined is 0"
+            )
+        if len(self.teachers) > 1 and self.follows_maps:
+            raise ValueError(
+                "of several teachers only the answers can be followed; set losses.feature, .attention, .perceptual "
+                "and .adversarial to 0"
+            )
         return self

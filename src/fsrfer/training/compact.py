@@ -4,7 +4,7 @@ With a fixed extractor this is the paper's setting (arXiv:2004.02234, section 3)
 extractor learns all sizes while the generator lifts what it makes of small faces.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the teacher makes of the first views, once for each view that follows it; closed to gradients."""
+    """What the teachers make of the first views, once for each view that follows; closed to gradients."""
 
     lifted: Tensor
     embedding: Tensor
@@ -82,7 +82,7 @@ class CompactTrainer:
         fabric: where and how precisely to compute.
         recipe: the experiment.
         network: as the recipe describes it, with its starting weights.
-        teacher: None where the network teaches itself.
+        teachers: none where the network teaches itself; of several only the answers can be followed.
         train: the training faces, at the recipe's size and colour.
         valid: faces to watch.
     """
@@ -92,16 +92,15 @@ class CompactTrainer:
         fabric: Fabric,
         recipe: CompactRecipe,
         network: CompactNet,
-        teacher: CompactNet | None,
+        teachers: Sequence[CompactNet],
         train: Faces,
         valid: Faces,
     ) -> None:
         self.fabric, self.recipe, self.train, self.valid = fabric, recipe, train, valid
         self.network = to_channels_last(network)
-        self.teacher = None if teacher is None else to_channels_last(freeze(teacher))
-        fabric.to_device(network)
-        if teacher is not None:
-            fabric.to_device(teacher)
+        self.teachers = [to_channels_last(freeze(teacher)) for teacher in teachers]
+        for one in (network, *self.teachers):
+            fabric.to_device(one)
         self.fixed = recipe.extractor == "fixed"
         if self.fixed:
             for part in (network.stem, network.stages, network.head):
@@ -138,7 +137,7 @@ class CompactTrainer:
             answers = levelled(output.logits, self.class_shares, settings.balance)
             losses["classification"] = settings.classification * classification_loss(answers, views.votes)
         # A network that teaches itself has nothing to learn from its own sharp view.
-        first = 0 if self.teacher is not None else views.sharp
+        first = 0 if self.teachers else views.sharp
         followers = slice(first, len(views.labels))
         if first == len(views.labels):
             return losses
@@ -244,12 +243,13 @@ class CompactTrainer:
 
     @torch.no_grad()
     def _target(self, views: Views, output: CompactOutput, times: int) -> Target:
-        if self.teacher is not None:
+        if self.teachers:
             first = views.faces[: views.sharp]
+            looks = (first, first.flip(-1)) if self.recipe.losses.distillation else (first,)
             with self.fabric.autocast():
-                seen = _single(self.teacher.analyse(first))
-                mirrored = self.teacher(first.flip(-1)).float()
-            lifted, embedding, logits = seen.lifted, seen.embedding, (seen.logits + mirrored) / 2
+                seen = [_single(teacher.analyse(look)) for teacher in self.teachers for look in looks]
+            lifted, embedding = seen[0].lifted, seen[0].embedding
+            logits = torch.stack([output.logits for output in seen]).mean(0)
         else:
             lifted, embedding = output.lifted[: views.sharp].detach(), output.embedding[: views.sharp].detach()
             logits = self.network.head(embedding)  # without dropout: the answer, not a sample of it

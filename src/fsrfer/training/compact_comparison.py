@@ -189,7 +189,7 @@ def _sharp(recipe: CompactRecipe) -> CompactRecipe:
         raise RecipeError(
             f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"
         )
-    if recipe.own_teacher:
+    if recipe.own_teachers:
         raise RecipeError(
             f"recipe {recipe.name}: in a comparison nobody has a teacher of their own; set teacher to self"
         )

@@ -51,7 +51,8 @@ def _built_on(recipe: NetworkRecipe | EnsembleRecipe) -> list[tuple[str, str]]:
         return [("member", name) for name in recipe.members]
     if isinstance(recipe, ClassifierRecipe):
         return []
-    return [(role, name) for role, name in (("parent", recipe.parent), ("teacher", recipe.own_teacher)) if name]
+    parents = [("parent", recipe.parent)] if recipe.parent else []
+    return parents + [("teacher", name) for name in recipe.own_teachers]
 
 
 def named_recipe(recipe: NetworkRecipe | EnsembleRecipe, role: str, name: str) -> NetworkRecipe:
@@ -96,9 +97,8 @@ def require_same_maps(recipe: CompactRecipe, teacher: NetworkRecipe, who: str) -
     Raises:
         RecipeError: maps are followed, and the teacher makes others.
     """
-    theirs, mine, losses = teacher.network, recipe.network, recipe.losses
-    followed = losses.feature or losses.attention or losses.perceptual or losses.adversarial
-    if followed and _last_map(theirs) != _last_map(mine):
+    theirs, mine = teacher.network, recipe.network
+    if recipe.follows_maps and _last_map(theirs) != _last_map(mine):
         raise RecipeError(
             f"recipe {recipe.name}: its {who} makes other maps (network.widths {theirs.widths} and .stem_stride "
             f"{theirs.stem_stride}, not {mine.widths} and {mine.stem_stride}), so only its answers can be followed; "

@@ -10,30 +10,28 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.ensemble import Ensemble
 from fsrfer.training.faces import Faces, as_maps
 
 BATCH = 256
 
 
-def refined(fabric: Fabric, faces: Faces, network: CompactNet, share: float) -> Faces:
+def refined(fabric: Fabric, faces: Faces, network: Ensemble, share: float) -> Faces:
     """The same faces, with a share of every label distribution from the network's answer to the face as it is.
 
     Args:
         fabric: where to compute.
         faces: whose votes are mixed; their labels stay.
         network: that answers, at the faces' size and colour.
-        share: 0..1, the weight of the answer beside the votes'.
+        share: above 0, up to 1, the weight of the answer beside the votes'.
     """
-    if not share:
-        return faces
     fabric.to_device(network.eval())
     answers = torch.cat([_answers(fabric, network, part) for part in torch.split(faces.pixels, BATCH)])
     return replace(faces, votes=torch.lerp(faces.votes, answers.to(faces.votes), share))
 
 
 @torch.no_grad()
-def _answers(fabric: Fabric, network: CompactNet, pixels: Tensor) -> Tensor:
+def _answers(fabric: Fabric, network: Ensemble, pixels: Tensor) -> Tensor:
     """Probabilities of the faces and their mirror images, on average: N x 7."""
     maps = as_maps(pixels).to(fabric.device).float()
     views = torch.cat([maps, maps.flip(-1)]).contiguous(memory_format=torch.channels_last)

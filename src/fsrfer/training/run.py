@@ -1,7 +1,7 @@
 """A training run: one folder that holds the complete recipe, checkpoints, metrics, plots and the final weights."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.cost import count_gflop
-from fsrfer.networks.ensemble import ExpressionNetwork
+from fsrfer.networks.ensemble import Ensemble, ExpressionNetwork
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.ensemble import EnsembleRecipe
@@ -168,11 +168,12 @@ def train_network(
     if _finished(folder) or isinstance(recipe, ClassifierRecipe):
         return train_from(fabric, recipe, None, data, folder)
     typical = as_maps(data.train.pixels[:CALIBRATION_FACES]).float()
-    parent, teacher = (
-        _given(network_recipe(name), given[name], typical) if name else None
-        for name in (recipe.parent, recipe.own_teacher)
-    )
-    return train_from(fabric, recipe, parent, data, folder, teacher)
+
+    def network(name: str) -> CompactNet:
+        return _given(network_recipe(name), given[name], typical)
+
+    parent = network(recipe.parent) if recipe.parent else None
+    return train_from(fabric, recipe, parent, data, folder, [network(name) for name in recipe.own_teachers])
 
 
 def train_from(
@@ -181,9 +182,9 @@ def train_from(
     parent: CompactNet | None,
     data: TrainingData,
     folder: Path,
-    teacher: CompactNet | None = None,
+    own_teachers: Sequence[CompactNet] = (),
 ) -> CompactNet:
-    """As `train_network`, from a parent, and by a teacher of another recipe, that are there already."""
+    """As `train_network`, from a parent, and by teachers of other recipes, that are there already."""
     check_batches(fabric, [recipe.loop])
     if _finished(folder):
         return load_network(recipe, folder)
@@ -197,12 +198,14 @@ def train_from(
         )
         trainer, stage = ClassifierTrainer(fabric, plan, network, data.train, data.valid), "classifier"
     else:
+        parents = [] if parent is None else [parent]
         if parent is not None:
             inherit(network, parent)
-        if (second_opinion := teacher or parent) is not None:
-            data = replace(data, train=refined(fabric, data.train, second_opinion, recipe.refined))
-        taught_by = None if not recipe.follows else parent if recipe.teacher == "parent" else teacher
-        trainer, stage = CompactTrainer(fabric, recipe, network, taught_by, data.train, data.valid), "compact"
+        teachers = [*(parents if "parent" in recipe.teachers else []), *own_teachers]
+        if recipe.refined:
+            data = replace(data, train=refined(fabric, data.train, Ensemble(teachers or parents), recipe.refined))
+        followed = teachers if recipe.follows else []
+        trainer, stage = CompactTrainer(fabric, recipe, network, followed, data.train, data.valid), "compact"
     loop.run(fabric, trainer, recipe.loop, folder, stage)
     network.load_state_dict(trainer.average.state_dict())
     if fabric.is_global_zero:
@@ -259,15 +262,15 @@ def _check_start(recipe: CompactRecipe, given: Given) -> None:
     blank = torch.zeros(2, recipe.input.channels, recipe.input.size, recipe.input.size)
     if recipe.parent in given:
         inherit(compact_net(recipe), _given(network_recipe(recipe.parent), given[recipe.parent], blank))
-    if recipe.own_teacher in given:
-        _given(network_recipe(recipe.own_teacher), given[recipe.own_teacher], blank)
-    if recipe.teacher != "self":
-        name = recipe.own_teacher or recipe.parent
+    for teacher in recipe.teachers:
+        name = recipe.parent if teacher == "parent" else teacher
         init = given.get(name)
-        teacher = finished_recipe(init) if isinstance(init, Path) else network_recipe(name)
+        if init is not None:
+            _given(network_recipe(name), init, blank)
+        described = finished_recipe(init) if isinstance(init, Path) else network_recipe(name)
         who = f"teacher {init if isinstance(init, Path) else name}"
-        require_same_faces(recipe, teacher, who)
-        require_same_maps(recipe, teacher, who)
+        require_same_faces(recipe, described, who)
+        require_same_maps(recipe, described, who)
 
 
 def _given(described: NetworkRecipe, init: Init, faces: Tensor) -> CompactNet:
@@ -318,7 +321,8 @@ def _origin(recipe: NetworkRecipe, given: Given) -> str:
     if isinstance(recipe, ClassifierRecipe):
         return "scratch"
     start = source_of(recipe.parent, given) if recipe.parent else "scratch"
-    return f"{start}; taught by {source_of(recipe.own_teacher, given)}" if recipe.own_teacher else start
+    taught_by = " and ".join(source_of(name, given) for name in recipe.own_teachers)
+    return f"{start}; taught by {taught_by}" if taught_by else start
 
 
 def source_of(recipe: str, given: Given) -> str:

@@ -68,6 +68,19 @@ def test_a_loaded_recipe_is_changed_like_one_to_be_loaded():
         ("refined=0.3", "refined labels need a parent or a teacher"),
         ("parent=mixed teacher=mixed", "^recipe sharp-small: the teacher is the parent: write teacher = 'parent'"),
         ("teacher=mixed", "nothing is learnt from the teacher mixed: no loss follows it, and refined is 0"),
+        (
+            "parent=compact teacher=['parent','compact'] refined=0.3",
+            "the teacher is the parent: write teacher = 'parent'",
+        ),
+        (
+            "parent=compact teacher=['self','mixed'] refined=0.3",
+            "of several each is another network, and none the network",
+        ),
+        ("teacher=['mixed','mixed'] refined=0.3", "of several each is another network, and none the network itself"),
+        ("teacher=['mixed','compact'] losses.feature=1.0", "of several teachers only the answers can be followed"),
+        ("teacher=[] refined=0.3", "teacher: .* at least 1 item"),
+        ("teacher=5", "teacher: .* valid list"),
+        ("teacher=['mixed',''] refined=0.3", "teacher.1: .* at least 1 character"),
     ],
 )
 def test_changes_that_do_not_fit_a_loaded_recipe_are_errors(change, message):

@@ -52,8 +52,9 @@ def faces():
 def trainer(fabric, faces):
     def make(*changes):
         recipe = load_recipe("compact-small", [*TINY_COMPACT, *changes])
-        teacher = compact_net(recipe) if recipe.teacher == "parent" else None
-        return CompactTrainer(fabric, recipe, compact_net(recipe), teacher, faces, faces)
+        starts = [recipe.model_copy(update={"seed": recipe.seed + place}) for place, _ in enumerate(recipe.teachers)]
+        teachers = [compact_net(start) for start in starts]
+        return CompactTrainer(fabric, recipe, compact_net(recipe), teachers, faces, faces)
 
     return make
 
@@ -226,7 +227,7 @@ def test_balance_levels_the_classes_that_the_labels_loss_is_counted_on(trainer):
 def test_a_class_that_no_face_has_is_levelled_too(fabric, faces):
     recipe = load_recipe("compact-small", [*TINY_COMPACT, "losses.balance=1.0"])
     without = Faces(faces.pixels[1:6], faces.votes[1:6], faces.labels[1:6], faces.heights[1:6], {})
-    trainer = CompactTrainer(fabric, recipe, compact_net(recipe), None, without, without)
+    trainer = CompactTrainer(fabric, recipe, compact_net(recipe), [], without, without)
     assert trainer.class_shares.tolist() == pytest.approx([0.2] * 7)
 
 
@@ -235,7 +236,7 @@ def test_a_teacher_is_followed_by_the_sharp_views_too(trainer):
     views = one.views(0)
     output = made_output(one.network, views)
     with torch.no_grad():
-        taught = one.teacher.analyse(views.faces[:14]).lifted
+        taught = one.teachers[0].analyse(views.faces[:14]).lifted
     distances = (output.lifted - taught.repeat(2, 1, 1, 1)).square().sum((1, 2, 3))
     torch.testing.assert_close(one.losses(views, output, 0)["feature"], distances.mean())
 
@@ -245,9 +246,21 @@ def test_a_teacher_answers_to_the_mirror_image_too(trainer):
     views = one.views(0)
     output = made_output(one.network, views)
     with torch.no_grad():
-        looks = [one.teacher(faces) for faces in (views.faces, views.faces.flip(-1))]
+        looks = [one.teachers[0](faces) for faces in (views.faces, views.faces.flip(-1))]
     assert not torch.allclose(*looks)
     expected = distillation_loss(output.logits, (looks[0] + looks[1]) / 2, temperature=2.0)
+    torch.testing.assert_close(one.losses(views, output, 0)["distillation"], expected)
+
+
+def test_several_teachers_answer_as_one(trainer):
+    answers = ["losses.feature=0.0", "losses.perceptual=0.0", "losses.distillation=1.0", "losses.reweight=false"]
+    one = trainer("teacher=['parent', 'compact']", *answers, "views.shrunk=0")
+    views = one.views(0)
+    output = made_output(one.network, views)
+    with torch.no_grad():
+        looks = [teacher(faces) for teacher in one.teachers for faces in (views.faces, views.faces.flip(-1))]
+    assert len(looks) == 4 and not torch.allclose(looks[0], looks[2])
+    expected = distillation_loss(output.logits, sum(looks) / 4, temperature=2.0)
     torch.testing.assert_close(one.losses(views, output, 0)["distillation"], expected)
 
 
@@ -313,7 +326,7 @@ def test_a_fixed_extractor_and_head_stay_as_they_were_while_the_rest_learns(trai
     network = one.network
     fixed = state_of(network.stem, network.stages, network.head)
     learning = {"uplift": state_of(network.uplift), "size": state_of(network.effective_size)}
-    taught = state_of(one.teacher)
+    taught = state_of(*one.teachers)
     for step in range(3):
         one.train_step(step)
     one.validate()
@@ -321,7 +334,7 @@ def test_a_fixed_extractor_and_head_stay_as_they_were_while_the_rest_learns(trai
     kept = [average[name] for name in network.state_dict() if name.startswith(("stem.", "stages.", "head."))]
     for found in (state_of(network.stem, network.stages, network.head), kept):
         assert all(torch.equal(before, after) for before, after in zip(fixed, found, strict=True))
-    assert all(torch.equal(before, after) for before, after in zip(taught, state_of(one.teacher), strict=True))
+    assert all(torch.equal(before, after) for before, after in zip(taught, state_of(*one.teachers), strict=True))
     for name, part in (("uplift", network.uplift), ("size", network.effective_size)):
         after = state_of(part)
         assert all(not torch.equal(*pair) for pair in zip(learning[name], after, strict=True)), name

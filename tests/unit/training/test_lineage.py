@@ -45,6 +45,12 @@ def test_what_is_given_needs_no_ancestors():
     assert lineage(load_recipe("compact-pair"), {"compact-fast-base"}) == [*ANCESTORS, "compact"]
 
 
+def test_every_teacher_is_built_on():
+    taught = load_recipe("compact-fast", ["teacher=['parent', 'compact']"])
+    assert lineage(taught, {"compact-fast-base"}) == [*ANCESTORS, "compact"]
+    assert lineage(taught, {"compact-fast-base", "compact"}) == []
+
+
 def test_two_recipes_of_one_name_cannot_share_a_run(tmp_path):
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()

@@ -54,8 +54,3 @@ def test_faces_answered_many_at_once_are_answered_as_one_by_one(fabric, network)
     together = refined(fabric, faces, network, 1.0).votes
     last = Faces(faces.pixels[299:], faces.votes[299:], faces.labels[299:], faces.heights[299:], {})
     torch.testing.assert_close(together[299:], refined(fabric, last, network, 1.0).votes, rtol=1e-4, atol=1e-6)
-
-
-def test_without_a_share_the_network_is_not_asked(fabric):
-    faces = made_faces()
-    assert refined(fabric, faces, None, 0.0) is faces

@@ -22,12 +22,12 @@ TABLES = {
         **dict.fromkeys(
             (
                 *("compact-whole", "compact-factored", "compact-places", "compact-base"),
-                *("compact-fast-base", "compact-fast", "compact-small", "sharp-small"),
+                *("compact-fast-base", "compact-coarse", "compact-fast", "compact-small", "sharp-small"),
             ),
             "compact",
         ),
     },
-    "Ensemble": {"compact-pair": None},
+    "Ensemble": {"compact-trio": None},
     "Feature super-resolution": {"paper": "paper-small", "paper-small": "paper"},
 }
 """Headings of the reference; under each the recipes in the order of their columns, with the one that bold differs from."""
@@ -38,6 +38,7 @@ LISTS = [
     ("compact-places", "compact-factored"),
     ("compact-base", "compact-places"),
     ("compact-fast-base", "compact"),
+    ("compact-coarse", "compact-fast-base"),
     ("compact-fast", "compact-fast-base"),
     ("compact-small", "compact"),
     ("sharp-small", "compact-small"),

@@ -27,7 +27,7 @@ def pair(rafdb, wide_teacher, tmp_path_factory):
     ]
     save_recipe(load_recipe("compact-small", [*coarse, "losses.distillation=0.0"]), folder / "coarse.toml")
     members = f"members=['{wide_teacher}', '{folder / 'coarse.toml'}']"
-    save_recipe(load_recipe("compact-pair", ["input.size=16", "validation=rafdb", members]), folder / "pair.toml")
+    save_recipe(load_recipe("compact-trio", ["input.size=16", "validation=rafdb", members]), folder / "pair.toml")
     return folder / "pair.toml"
 
 

@@ -35,14 +35,14 @@ ANCESTORS = ["mixed", "compact-base", "compact-places", "compact-factored", "com
 def test_what_several_build_on_is_trained_once_and_first():
     assert lineage(load_recipe("mixed")) == []
     assert lineage(load_recipe("compact")) == ANCESTORS
-    assert lineage(load_recipe("compact-fast")) == [*ANCESTORS, "compact", "compact-fast-base"]
-    assert lineage(load_recipe("compact-pair")) == [*ANCESTORS, "compact", "compact-fast-base"]
+    assert lineage(load_recipe("compact-fast")) == [*ANCESTORS, "compact", "compact-fast-base", "compact-coarse"]
+    assert lineage(load_recipe("compact-trio")) == [*ANCESTORS, "compact", "compact-fast-base", "compact-coarse"]
 
 
 def test_what_is_given_needs_no_ancestors():
-    assert lineage(load_recipe("compact-pair"), {"compact"}) == ["compact-fast-base"]
-    assert lineage(load_recipe("compact-fast"), {"compact-fast-base"}) == []
-    assert lineage(load_recipe("compact-pair"), {"compact-fast-base"}) == [*ANCESTORS, "compact"]
+    assert lineage(load_recipe("compact-trio"), {"compact"}) == ["compact-fast-base", "compact-coarse"]
+    assert lineage(load_recipe("compact-fast"), {"compact-fast-base", "compact-coarse"}) == []
+    assert lineage(load_recipe("compact-trio"), {"compact-fast-base"}) == [*ANCESTORS, "compact", "compact-coarse"]
 
 
 def test_every_teacher_is_built_on():

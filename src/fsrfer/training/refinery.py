@@ -10,13 +10,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from fsrfer.networks.ensemble import Ensemble
+from fsrfer.networks.ensemble import ExpressionNetwork
 from fsrfer.training.faces import Faces, as_maps
 
 BATCH = 256
 
 
-def refined(fabric: Fabric, faces: Faces, network: Ensemble, share: float) -> Faces:
+def refined(fabric: Fabric, faces: Faces, network: ExpressionNetwork, share: float) -> Faces:
     """The same faces, with a share of every label distribution from the network's answer to the face as it is.
 
     Args:
@@ -31,7 +31,7 @@ def refined(fabric: Fabric, faces: Faces, network: Ensemble, share: float) -> Fa
 
 
 @torch.no_grad()
-def _answers(fabric: Fabric, network: Ensemble, pixels: Tensor) -> Tensor:
+def _answers(fabric: Fabric, network: ExpressionNetwork, pixels: Tensor) -> Tensor:
     """Probabilities of the faces and their mirror images, on average: N x 7."""
     maps = as_maps(pixels).to(fabric.device).float()
     views = torch.cat([maps, maps.flip(-1)]).contiguous(memory_format=torch.channels_last)

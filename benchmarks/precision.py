@@ -135,7 +135,7 @@ def _trainee(recipe: ClassifierRecipe | CompactRecipe, precision: str) -> Traine
 def _teachers(recipe: CompactRecipe) -> list[CompactNet]:
     if not recipe.follows:
         return []
-    return [compact_net(network_recipe(recipe.parent if name == "parent" else name)) for name in recipe.teachers]
+    return [compact_net(network_recipe(name)) for name in recipe.teachers]
 
 
 def _made_faces(recipe: ClassifierRecipe | CompactRecipe) -> Faces:

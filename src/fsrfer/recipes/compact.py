@@ -114,13 +114,15 @@ class CompactRecipe(Section):
 
     @property
     def teachers(self) -> list[str]:
-        """Recipes, and the word parent, of the teachers; none where the network teaches itself."""
-        return [] if self.teacher == ["self"] else self.teacher
+        """The recipes of the teachers; none where the network teaches itself."""
+        if self.teacher == ["self"]:
+            return []
+        return [self.parent if name == "parent" else name for name in self.teacher]
 
     @property
     def own_teachers(self) -> list[str]:
         """The recipes of the teachers but the parent."""
-        return [name for name in self.teachers if name != "parent"]
+        return [name for name in self.teachers if name != self.parent]
 
     @property
     def follows_maps(self) -> bool:
@@ -143,7 +145,7 @@ class CompactRecipe(Section):
 
     @model_validator(mode="after")
     def _who_is_needed_is_named(self) -> Self:
-        if not self.parent and (self.extractor == "fixed" or "parent" in self.teachers):
+        if not self.parent and (self.extractor == "fixed" or "parent" in self.teacher):
             raise ValueError("a fixed extractor, or a parent for teacher, needs a parent")
         if not self.parent and self.refined and not self.own_teachers:
             raise ValueError("refined labels need a parent or a teacher")
@@ -153,7 +155,7 @@ class CompactRecipe(Section):
 
     @model_validator(mode="after")
     def _teachers_teach(self) -> Self:
-        if self.parent and self.parent in self.teachers:
+        if self.parent and self.parent in self.teacher:
             raise ValueError("the teacher is the parent: write teacher = 'parent'")
         if "self" in self.teachers or len(set(self.teachers)) < len(self.teachers):
             raise ValueError("teacher: of several each is another network, and none the network itself")

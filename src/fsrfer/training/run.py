@@ -201,7 +201,7 @@ def train_from(
         parents = [] if parent is None else [parent]
         if parent is not None:
             inherit(network, parent)
-        teachers = [*(parents if "parent" in recipe.teachers else []), *own_teachers]
+        teachers = [*(parents if recipe.parent in recipe.teachers else []), *own_teachers]
         if recipe.refined:
             data = replace(data, train=refined(fabric, data.train, Ensemble(teachers or parents), recipe.refined))
         followed = teachers if recipe.follows else []
@@ -262,11 +262,11 @@ def _check_start(recipe: CompactRecipe, given: Given) -> None:
     blank = torch.zeros(2, recipe.input.channels, recipe.input.size, recipe.input.size)
     if recipe.parent in given:
         inherit(compact_net(recipe), _given(network_recipe(recipe.parent), given[recipe.parent], blank))
-    for teacher in recipe.teachers:
-        name = recipe.parent if teacher == "parent" else teacher
+    for name in recipe.own_teachers:
+        if name in given:
+            _given(network_recipe(name), given[name], blank)
+    for name in recipe.teachers:
         init = given.get(name)
-        if init is not None:
-            _given(network_recipe(name), init, blank)
         described = finished_recipe(init) if isinstance(init, Path) else network_recipe(name)
         who = f"teacher {init if isinstance(init, Path) else name}"
         require_same_faces(recipe, described, who)

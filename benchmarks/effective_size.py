@@ -18,7 +18,7 @@ from fsrfer.data import readers
 from fsrfer.data.dataset import load_pixels
 from fsrfer.errors import FsrferError
 from fsrfer.evaluation.by_factor import Degrade, by_camera, plainly
-from fsrfer.evaluation.calibration import DEGREE, Views, crossfitted, fit_temperature, temperatures
+from fsrfer.evaluation.calibration import DEGREE, Views, crossfitted, fit_calibration, temperatures
 from fsrfer.evaluation.metrics import calibration_error
 from fsrfer.export.release import FACTORS, answers
 from fsrfer.networks.compact import CompactNet
@@ -61,7 +61,7 @@ def main() -> None:
         unseen = crossfitted(plain, dataset.labels, degree)
         for factor in FACTORS:
             figures[f"x{factor:g}"][f"calibration error, {what}"] = calibration_error(dataset.labels, unseen[factor])
-    coefficients = fit_temperature(Views.joined(list(plain.values())), np.tile(dataset.labels, len(FACTORS)))
+    coefficients = fit_calibration(plain, dataset.labels).temperature
     for factor in FACTORS:
         figures[f"x{factor:g}"]["temperature"] = float(temperatures(-np.log2([factor]), coefficients)[0])
     Console().print(_table(figures, f"{options.run} on {name} {options.split}: {len(dataset)} faces"))

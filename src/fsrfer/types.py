@@ -116,6 +116,31 @@ class Expression:
     effective_px: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the raw answers of M networks become probabilities, by how many octaves u a face's detail is below full size.
+
+    Attributes:
+        temperature: c0, c1, ...; logits are divided by ``exp(c0 + c1 u + c2 u^2 + ...)``, kept within 1/4..4.
+        weights: M pairs (a, b); the networks' logits count by ``softmax(a + b u)``.
+        constants: for each class what is added to its logit, before it is divided.
+    """
+
+    temperature: tuple[float, ...]
+    weights: tuple[tuple[float, float], ...]
+    constants: tuple[float, ...]
+
+    @classmethod
+    def of_temperature(cls, *coefficients: float, members: int = 1, classes: int = 7) -> "Calibration":
+        """A temperature alone: all networks count alike, and no class is preferred.
+
+        Example:
+            >>> Calibration.of_temperature(0.0, members=2, classes=2).weights
+            ((0.0, 0.0), (0.0, 0.0))
+        """
+        return cls(coefficients, ((0.0, 0.0),) * members, (0.0,) * classes)
+
+
 def check_box(box: tuple[float, ...], where: str) -> Box:
     """A box as four finite numbers with a positive area.
 

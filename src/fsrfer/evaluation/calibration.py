@@ -1,10 +1,12 @@
-"""What a probability is worth: temperature by effective size, and the threshold from which an answer is called certain."""
+"""What a probability is worth: calibration by effective size, and the threshold from which an answer is called certain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fsrfer.types import Calibration
 
 Floats = NDArray[np.float64]
 
@@ -13,6 +15,9 @@ DEGREE = 2
 
 LOG_LIMIT = float(np.log(4.0))
 """No temperature is above 4 or below 1/4: a polynomial could leave all bounds beyond the sizes that it was fitted on."""
+
+SPREAD = 0.5
+"""How far from 0 weights and constants are expected (standard deviation): a few faces shall not make them extreme."""
 
 PROMISE, AIM = 0.85, 0.88
 """Share of certain answers that are right at every size: what is said of a model, and what its rule is fitted for."""
@@ -23,10 +28,10 @@ ENOUGH_CERTAIN = 30
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Raw answers to several views of each of N faces (such as the face and its mirror image).
+    """Raw answers of M networks to several views of each of N faces (such as the face and its mirror image).
 
     Attributes:
-        logits: views x N x classes, not yet divided by a temperature.
+        logits: views x N x M x classes, as the networks give them.
         octaves: views x N; base-2 logarithm of effective height over the network's input side, 0 or below.
     """
 
@@ -56,34 +61,92 @@ def temperatures(octaves: NDArray[np.floating], coefficients: Sequence[float]) -
     return np.asarray(np.exp(exponents.clip(-LOG_LIMIT, LOG_LIMIT)), np.float64)
 
 
-def view_probabilities(views: Views, coefficients: Sequence[float]) -> Floats:
-    """Mean over the views of ``softmax(logits / temperature)``; float64, N x classes."""
-    scaled = views.logits.astype(np.float64) / temperatures(views.octaves, coefficients)[..., None]
-    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
-    mean: Floats = (powers / powers.sum(-1, keepdims=True)).mean(0)
-    return mean
+def view_probabilities(views: Views, calibration: Calibration) -> Floats:
+    """Mean over the views of ``softmax((weighted mean of logits + constants) / temperature)``; float64, N x classes."""
+    mean = _mean_logits(views, _shares(views, calibration.weights)) + np.asarray(calibration.constants)
+    probabilities: Floats = _softmax(mean / temperatures(views.octaves, calibration.temperature)[..., None]).mean(0)
+    return probabilities
 
 
-def fit_temperature(views: Views, labels: NDArray[np.int64], degree: int = DEGREE) -> tuple[float, ...]:
-    """Coefficients of the temperature with the least negative log-likelihood (after Guo et al., ICML 2017).
+def fit_calibration(views: Mapping[float, Views], labels: NDArray[np.int64], degree: int = DEGREE) -> Calibration:
+    """The calibration with the least negative log-likelihood (after Guo et al., ICML 2017, arXiv:1706.04599).
+
+    Weights and constants are drawn towards 0 by a normal prior (`SPREAD`). A class that no label names keeps the constant 0.
 
     Args:
-        views: of faces of all sizes.
+        views: of the same N faces at each factor.
         labels: int64, N.
-        degree: 0 for one temperature at every size.
+        degree: of the temperature's polynomial; 0 for one temperature at every size.
 
     Returns:
-        ``degree + 1`` coefficients; a slope that the sizes do not tell (all alike) is 0.
+        its numbers rounded to four places; a slope that the sizes do not tell (all alike) is 0.
     """
     from scipy.optimize import minimize
 
-    rows = np.arange(len(labels))
+    joined, targets = Views.joined(list(views.values())), np.tile(labels, len(views))
+    members, classes = joined.logits.shape[2:]
+    named = np.bincount(labels, minlength=classes) > 0
 
-    def loss(coefficients: Floats) -> float:
-        return float(-np.log(view_probabilities(views, tuple(coefficients))[rows, labels].clip(1e-12)).mean())
+    def loss(numbers: Floats) -> tuple[float, Floats]:
+        calibration = _calibration(numbers, degree, members)
+        value, slope = _likelihood(joined, targets, calibration)
+        slope[-classes:] *= named
+        drawn = numbers.copy()
+        drawn[: degree + 1] = 0
+        return value + float(drawn @ drawn) / (2 * SPREAD**2 * len(labels)), slope + drawn / (SPREAD**2 * len(labels))
 
-    found = minimize(loss, np.zeros(degree + 1), method="BFGS", options={"gtol": 1e-4})
-    return tuple(round(float(value), 4) for value in found.x)
+    start = np.zeros(degree + 1 + 2 * members + classes)
+    found = minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-5})
+    return _calibration(found.x.round(4), degree, members)
+
+
+def _calibration(numbers: Floats, degree: int, members: int) -> Calibration:
+    temperature, weights, constants = np.split(numbers, (degree + 1, degree + 1 + 2 * members))
+    pairs = tuple((float(score), float(slope)) for score, slope in weights.reshape(2, members).T)
+    return Calibration(tuple(temperature.tolist()), pairs, tuple(constants.tolist()))
+
+
+def _likelihood(views: Views, labels: NDArray[np.int64], calibration: Calibration) -> tuple[float, Floats]:
+    """Mean negative log-likelihood, and its slope in the temperature's coefficients, scores, slopes and constants."""
+    faces = np.arange(len(labels))
+    octaves, shares = views.octaves.astype(np.float64), _shares(views, calibration.weights)
+    each = views.logits.astype(np.float64)
+    cooled = 1 / temperatures(octaves, calibration.temperature)[..., None]
+    scaled = (_mean_logits(views, shares) + np.asarray(calibration.constants)) * cooled
+    answers = _softmax(scaled)
+    right = answers.mean(0)[faces, labels].clip(1e-12)
+
+    by_scaled = answers * (answers[:, faces, labels] / right / len(answers) / len(labels))[..., None]
+    by_scaled[:, faces, labels] -= answers[:, faces, labels] / right / len(answers) / len(labels)
+    free = np.abs(np.log(cooled[..., 0])) < LOG_LIMIT
+    by_exponent = -(by_scaled * scaled).sum(-1) * free
+    by_mean = by_scaled * cooled
+    by_share = np.einsum("vnc,vnmc->vnm", by_mean, each)
+    by_score = shares * (by_share - (shares * by_share).sum(-1, keepdims=True))
+    parts = (
+        np.array([(by_exponent * octaves**power).sum() for power in range(len(calibration.temperature))]),
+        by_score.sum((0, 1)),
+        (by_score * octaves[..., None]).sum((0, 1)),
+        by_mean.sum((0, 1)),
+    )
+    return float(-np.log(right).mean()), np.concatenate(parts)
+
+
+def _shares(views: Views, weights: Sequence[tuple[float, float]]) -> Floats:
+    """What each network counts for: views x N x M, sums of 1."""
+    scores, slopes = np.asarray(weights).T
+    return _softmax(scores + slopes * views.octaves.astype(np.float64)[..., None])
+
+
+def _mean_logits(views: Views, shares: Floats) -> Floats:
+    mean: Floats = np.einsum("vnm,vnmc->vnc", shares, views.logits.astype(np.float64))
+    return mean
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    shares: Floats = powers / powers.sum(-1, keepdims=True)
+    return shares
 
 
 def crossfitted(views: Mapping[float, Views], labels: NDArray[np.int64], degree: int = DEGREE) -> dict[float, Floats]:
@@ -92,7 +155,7 @@ def crossfitted(views: Mapping[float, Views], labels: NDArray[np.int64], degree:
     Args:
         views: of the same N faces at each factor.
         labels: int64, N.
-        degree: as in `fit_temperature`.
+        degree: as in `fit_calibration`.
 
     Returns:
         N x classes for each factor.
@@ -101,10 +164,10 @@ def crossfitted(views: Mapping[float, Views], labels: NDArray[np.int64], degree:
     probabilities = {factor: np.empty((len(labels), classes)) for factor in views}
     odd = np.arange(len(labels)) % 2 == 1
     for half in (odd, ~odd):
-        others = Views.joined([rows[~half] for rows in views.values()])
-        coefficients = fit_temperature(others, np.tile(labels[~half], len(views)), degree)
+        others = {factor: rows[~half] for factor, rows in views.items()}
+        calibration = fit_calibration(others, labels[~half], degree)
         for factor, rows in views.items():
-            probabilities[factor][half] = view_probabilities(rows[half], coefficients)
+            probabilities[factor][half] = view_probabilities(rows[half], calibration)
     return probabilities
 
 

@@ -14,8 +14,8 @@ from fsrfer.evaluation.calibration import (
     DEGREE,
     Views,
     crossfitted,
+    fit_calibration,
     fit_certainty,
-    fit_temperature,
     selective_accuracy,
     temperatures,
     view_probabilities,
@@ -28,7 +28,7 @@ from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.ensemble import ExpressionNetwork
 from fsrfer.quantification import soft_confusion
-from fsrfer.types import UInt8Image
+from fsrfer.types import Calibration, UInt8Image
 
 FACTORS = (1, 2, 3, 4, 5, 6, 7, 8)
 PARITY = 1e-4
@@ -76,17 +76,17 @@ def release(
         factor: answers(network, _shrunk(faces, heights, factor), info.flip) for factor in track(FACTORS)
     }
     degree = 0 if network.effective_size is None else DEGREE
-    coefficients = fit_temperature(Views.joined(list(views.values())), np.tile(labels, len(views)), degree)
+    calibration = fit_calibration(views, labels, degree)
     unseen = crossfitted(views, labels, degree)
     heights_seen = {factor: info.size * 2.0 ** rows.octaves.mean(0) for factor, rows in views.items()}
     certainty = fit_certainty(unseen, heights_seen, labels, info.size)
     complete = replace(
         info,
-        temperatures={f"{info.size / f:g}": _temperature(f, coefficients) for f in FACTORS},
+        temperatures={f"{info.size / f:g}": _temperature(f, calibration) for f in FACTORS},
         certain_from=certainty.threshold,
         certain_px=round(certainty.least_px, 2),
         confusion={
-            f"{np.median(heights) / factor:g}": _rounded(soft_confusion(view_probabilities(rows, coefficients), labels))
+            f"{np.median(heights) / factor:g}": _rounded(soft_confusion(view_probabilities(rows, calibration), labels))
             for factor, rows in views.items()
         },
         accuracy={
@@ -96,19 +96,19 @@ def release(
             }
         },
     )
-    calibrated = Calibrated(network, coefficients)
+    calibrated = Calibrated(network, calibration)
     graph = to_onnx(calibrated, 1 if info.colour == "grey" else 3, info.size)
     store_bytes(graph)
     write_model(graph, complete, target)
     few = slice(256)
     # Faces that were enlarged are not quite the same after they were shrunk by a factor of 1.
-    check_parity(target, _shrunk(faces[few], heights[few], 1), view_probabilities(views[1], coefficients)[few])
+    check_parity(target, _shrunk(faces[few], heights[few], 1), view_probabilities(views[1], calibration)[few])
     return complete
 
 
 @torch.no_grad()
 def answers(network: ExpressionNetwork, faces: UInt8Image, flip: bool, batch: int = 256) -> Views:
-    """Raw answers to each face, and to its mirror image where asked for."""
+    """Raw answers of each network to each face, and to its mirror image where asked for."""
     network.eval()
     maps = torch.from_numpy(faces)
     maps = maps[:, None] if maps.ndim == 3 else maps.permute(0, 3, 1, 2)
@@ -116,14 +116,14 @@ def answers(network: ExpressionNetwork, faces: UInt8Image, flip: bool, batch: in
     for mirrored in (False, True)[: 1 + flip]:
         parts = (part.flip(-1) if mirrored else part for part in torch.split(maps, batch))
         outputs = [network.analyse(part.float()) for part in parts]
-        logits.append(torch.cat([output.logits for output in outputs]).numpy())
+        logits.append(torch.cat([output.each for output in outputs]).numpy())
         log2_px.append(torch.cat([output.log2_px for output in outputs]).numpy())
     full = np.log2(network.size)
     return Views(np.stack(logits), np.stack(log2_px).clip(0, full) - full)
 
 
-def _temperature(factor: float, coefficients: Sequence[float]) -> float:
-    return round(float(temperatures(-np.log2([factor]), coefficients)[0]), 3)
+def _temperature(factor: float, calibration: Calibration) -> float:
+    return round(float(temperatures(-np.log2([factor]), calibration.temperature)[0]), 3)
 
 
 def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) -> None:

@@ -1,11 +1,12 @@
-"""What is exported: a compact network whose logits are divided by the temperature of each face's effective size."""
+"""What is exported: a compact network, or several, whose logits become probabilities by each face's effective size."""
 
 import math
-from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from fsrfer.networks.ensemble import ExpressionNetwork
+from fsrfer.types import Calibration
 
 LOG_LIMIT = math.log(4.0)
 
@@ -13,12 +14,9 @@ LOG_LIMIT = math.log(4.0)
 class Calibrated(nn.Module):
     """A compact network, or several as one, with its calibration.
 
-    The temperature is ``exp(c0 + c1 u + c2 u^2 + ...)`` with ``u = log2(effective height / size)``, smooth in the height,
-    and kept within 1/4..4.
-
     Args:
         network: with its final weights.
-        coefficients: c0, c1, ...
+        calibration: with ``u = log2(effective height / size)``; as `fsrfer.evaluation.calibration` has it.
 
     Shape:
         - Input: N x C x S x S, values 0..255.
@@ -26,19 +24,35 @@ class Calibrated(nn.Module):
           estimates them.
     """
 
-    def __init__(self, network: ExpressionNetwork, coefficients: Sequence[float]) -> None:
+    scores: Tensor
+    slopes: Tensor
+    constants: Tensor
+
+    def __init__(self, network: ExpressionNetwork, calibration: Calibration) -> None:
         super().__init__()
         self.network = network
-        self.coefficients = (*coefficients, 0.0) if len(coefficients) == 1 else tuple(coefficients)
+        coefficients = calibration.temperature
+        self.coefficients = (*coefficients, 0.0) if len(coefficients) == 1 else coefficients
+        scores, slopes = torch.tensor(calibration.weights).T
+        self.register_buffer("scores", scores.contiguous())
+        self.register_buffer("slopes", slopes.contiguous())
+        self.register_buffer("constants", torch.tensor(calibration.constants))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor] | Tensor:
         """Calibrated logits, and effective heights."""
         output = self.network.analyse(faces)
         log2_px = output.log2_px.clamp(0.0, math.log2(self.network.size))
-        octaves = log2_px - math.log2(self.network.size)
+        octaves = (log2_px - math.log2(self.network.size))[:, None]
+        raw = output.logits
+        if len(self.scores) > 1:
+            shares = (self.scores + self.slopes * octaves).softmax(1)
+            raw = (output.each * shares[..., None]).sum(1)
+        logits = (raw + self.constants) / self._log_temperature(octaves).clamp(-LOG_LIMIT, LOG_LIMIT).exp()
+        return logits if self.network.effective_size is None else (logits, 2.0**log2_px)
+
+    def _log_temperature(self, octaves: Tensor) -> Tensor:
         highest, *lower = reversed(self.coefficients)
         exponent = octaves * highest + lower[0]
         for coefficient in lower[1:]:
             exponent = exponent * octaves + coefficient
-        logits = output.logits / exponent.clamp(-LOG_LIMIT, LOG_LIMIT).exp()[:, None]
-        return logits if self.network.effective_size is None else (logits, 2.0**log2_px)
+        return exponent

@@ -120,6 +120,11 @@ class CompactOutput:
     logits: Tensor
     log2_px: Tensor
 
+    @property
+    def each(self) -> Tensor:
+        """N x 1 x num_classes: the logits of one network among several."""
+        return self.logits[:, None]
+
 
 class CompactNet(nn.Module):
     """Extractor E, generator G and head in one network; each stage of E halves the map and has its own width.

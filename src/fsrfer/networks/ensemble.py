@@ -14,12 +14,17 @@ class EnsembleOutput:
     """What the networks together make of N faces.
 
     Attributes:
-        logits: N x num_classes, the mean of the members'.
+        each: N x M x num_classes, the logits of each of M members.
         log2_px: N, base-2 logarithm of the estimated effective height in pixels, the first member's.
     """
 
-    logits: Tensor
+    each: Tensor
     log2_px: Tensor
+
+    @property
+    def logits(self) -> Tensor:
+        """N x num_classes, the mean of the members'."""
+        return self.each.mean(1)
 
 
 class Ensemble(nn.Module):
@@ -59,8 +64,8 @@ class Ensemble(nn.Module):
     def analyse(self, faces: Tensor) -> EnsembleOutput:
         """Logits and effective sizes of a batch of faces."""
         output = self.first.analyse(faces)
-        logits = torch.stack([output.logits, *(member(faces) for member in self.others)])
-        return EnsembleOutput(logits.mean(0), output.log2_px)
+        each = torch.stack([output.logits, *(member(faces) for member in self.others)], 1)
+        return EnsembleOutput(each, output.log2_px)
 
 
 ExpressionNetwork = CompactNet | Ensemble

@@ -4,17 +4,19 @@ import pytest
 from fsrfer.evaluation.by_factor import by_camera, probabilities_at
 from fsrfer.evaluation.calibration import (
     PROMISE,
+    SPREAD,
     Views,
     certain_threshold,
     crossfitted,
+    fit_calibration,
     fit_certainty,
-    fit_temperature,
     selective_accuracy,
     temperatures,
     view_probabilities,
 )
 from fsrfer.evaluation.metrics import calibration_error, score, wilson_interval
 from fsrfer.images import shrink_and_restore
+from fsrfer.types import Calibration
 
 
 def one_hot(answers, classes=7):
@@ -60,55 +62,102 @@ def test_score_refuses_nothing_and_mismatches():
 
 def test_temperature_is_recovered_from_overconfident_logits():
     views, labels = drawn_answers(lambda octaves: np.full_like(octaves, 2.0))
-    assert np.exp(fit_temperature(views, labels, degree=0)[0]) == pytest.approx(2.0, rel=0.05)
+    found = fit_calibration({1.0: views}, labels, degree=0)
+    assert np.exp(found.temperature[0]) == pytest.approx(2.0, rel=0.05)
+    assert found.constants == pytest.approx((0.0,) * 7, abs=0.1)
+    assert found.weights == ((0.0, 0.0),)
 
 
 def test_a_temperature_that_rises_as_faces_shrink_is_recovered():
     views, labels = drawn_answers(lambda octaves: np.exp(0.1 - 0.3 * octaves))
     octaves = np.array([0.0, -1.0, -2.0, -3.0])
-    found = temperatures(octaves, fit_temperature(views, labels))
+    found = temperatures(octaves, fit_calibration({1.0: views}, labels).temperature)
     np.testing.assert_allclose(found, np.exp(0.1 - 0.3 * octaves), rtol=0.1)
 
 
-def drawn_answers(temperature_at):
-    """Logits that are honest once divided by a temperature that depends on the octaves, and labels drawn from them."""
+def test_a_class_that_is_called_too_seldom_gets_a_constant():
+    views, labels = drawn_answers(np.ones_like, constants=(0.8, 0, 0, 0, 0, 0, 0))
+    found = np.array(fit_calibration({1.0: views}, labels).constants)
+    assert found[0] - found[1:].mean() == pytest.approx(0.8, abs=0.1)
+
+
+def test_the_network_that_sees_best_at_a_size_counts_most_there():
+    views, labels = drawn_answers(np.ones_like)
+    noise = np.random.default_rng(1).normal(0, 2.0, (2, *views.logits.shape))
+    near, octaves = views.octaves[..., None, None], views.octaves
+    sharp, small = views.logits - near * noise[0], views.logits + (near + 3) * noise[1]
+    found = fit_calibration({1.0: Views(np.concatenate([sharp, small], 2), octaves)}, labels)
+    (score, slope), (other_score, other_slope) = found.weights
+    assert score > other_score + 1
+    assert score - 3 * slope < other_score - 3 * other_slope - 1
+
+
+def test_networks_that_are_alike_count_alike():
+    views, labels = drawn_answers(np.ones_like)
+    twice = Views(np.concatenate([views.logits, views.logits], 2), views.octaves)
+    assert fit_calibration({1.0: twice}, labels).weights == ((0.0, 0.0), (0.0, 0.0))
+    one, two = (view_probabilities(rows, fit_calibration({1.0: rows}, labels)) for rows in (views, twice))
+    np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+def test_a_class_without_a_face_keeps_its_odds():
+    views, labels = drawn_answers(np.ones_like)
+    seen = labels != 6
+    assert fit_calibration({1.0: views[seen]}, labels[seen]).constants[6] == 0.0
+
+
+def drawn_answers(temperature_at, constants=(0.0,) * 7):
+    """Logits that are honest after constants and a temperature that depends on the octaves, and labels drawn from them."""
     rng = np.random.default_rng(0)
     honest, octaves = rng.normal(0, 1.5, (20_000, 7)), rng.uniform(-3, 0, 20_000)
-    probabilities = view_probabilities(Views(honest[None], octaves[None]), (0.0,))
+    probabilities = view_probabilities(Views(honest[None, :, None], octaves[None]), Calibration.of_temperature(0.0))
     labels = (probabilities.cumsum(1) < rng.random((20_000, 1))).sum(1)
-    return Views((honest * temperature_at(octaves)[:, None])[None], octaves[None]), labels
+    raw = honest * temperature_at(octaves)[:, None] - constants
+    return Views(raw[None, :, None], octaves[None]), labels
 
 
 @pytest.mark.parametrize("seed", [16, 17, 45, 51])
-def test_no_neighbour_of_the_fitted_temperature_explains_the_labels_better(seed):
+def test_no_neighbour_of_the_fitted_calibration_explains_the_labels_better(seed):
     rng = np.random.default_rng(seed)
     octaves, honest = -np.log2(rng.integers(1, 9, 400)), rng.normal(0, 1.5, (400, 7))
-    probabilities = view_probabilities(Views(honest[None], octaves[None]), (0.0,))
-    labels = (probabilities.cumsum(1) < rng.random((400, 1))).sum(1)
-    views = Views((honest * temperatures(octaves, (-0.35, -0.2, -0.03))[:, None])[None], octaves[None])
+    labels = np.array([rng.choice(7, p=np.exp(row) / np.exp(row).sum()) for row in honest])
+    each = np.stack([honest, honest + rng.normal(0, 1, honest.shape)], 1)
+    views = Views((each * temperatures(octaves, (-0.35, -0.2, -0.03))[:, None, None])[None], octaves[None])
 
-    def loss(coefficients):
-        return -np.log(view_probabilities(views, coefficients)[np.arange(400), labels]).mean()
+    def loss(numbers):
+        given = Calibration(tuple(numbers[:3]), tuple(zip(numbers[3:5], numbers[5:7], strict=True)), tuple(numbers[7:]))
+        likelihood = np.log(view_probabilities(views, given)[np.arange(400), labels]).mean()
+        return (numbers[3:] ** 2).sum() / (2 * SPREAD**2 * 400) - likelihood
 
-    found = np.array(fit_temperature(views, labels))
-    for step in np.vstack([np.eye(3), -np.eye(3)]) * [0.05, 0.05, 0.02]:
+    fitted = fit_calibration({1.0: views}, labels)
+    found = np.array([*fitted.temperature, *np.array(fitted.weights).T.ravel(), *fitted.constants])
+    for step in np.vstack([np.eye(14), -np.eye(14)]) * [0.05, 0.05, 0.02, *[0.05] * 11]:
         assert loss(found + step) > loss(found)
 
 
 def test_views_are_averaged_as_probabilities_each_at_its_own_temperature():
-    logits = np.array([[[0.0, np.log(3.0)]], [[0.0, np.log(9.0)]]])
+    logits = np.array([[[[0.0, np.log(3.0)]]], [[[0.0, np.log(9.0)]]]])
     views = Views(logits, np.array([[0.0], [-1.0]]))  # temperatures 1 and 2: odds of 3 and 3
-    np.testing.assert_allclose(view_probabilities(views, (0.0, -np.log(2.0))), [[0.25, 0.75]])
+    calibration = Calibration.of_temperature(0.0, -np.log(2.0), classes=2)
+    np.testing.assert_allclose(view_probabilities(views, calibration), [[0.25, 0.75]])
+
+
+def test_networks_are_weighed_and_constants_added_before_the_temperature():
+    views = Views(np.array([[[[0.0, 1.0], [0.0, 4.0]]]]), np.array([[-1.0]]))
+    calibration = Calibration((np.log(2.0),), ((0.0, 0.0), (0.0, np.log(2.0))), (0.0, 1.0))
+    # weights 2/3 and 1/3 an octave below: 2, and 1 more, halved
+    expected = 1 / (1 + np.exp(-1.5))
+    assert view_probabilities(views, calibration)[0, 1] == pytest.approx(expected)
 
 
 def test_crossfitted_probabilities_know_nothing_of_a_faces_own_half():
-    # The even faces are always right, the odd ones right half of the time: each half is calibrated by the other's luck.
-    logits = np.tile([[0.4, 0.0]], (400, 1))  # 0.525 and 0.832 at the extreme temperatures, 4 and 1/4
-    labels = np.array([0, 0, 0, 1] * 100)
-    views = Views(logits[None], np.zeros((1, 400)))
-    crossed = crossfitted({1.0: views}, labels, degree=0)[1.0]
-    np.testing.assert_allclose(crossed[::2, 0], 0.525, atol=0.001)
-    np.testing.assert_allclose(crossed[1::2, 0], 0.832, atol=0.001)
+    rng = np.random.default_rng(0)
+    views = {1.0: Views(rng.normal(0, 1, (1, 400, 1, 7)), np.zeros((1, 400)))}
+    labels = rng.integers(0, 7, 400)
+    other = np.where(np.arange(400) % 2 == 1, (labels + 1) % 7, labels)
+    before, after = crossfitted(views, labels, degree=0)[1.0], crossfitted(views, other, degree=0)[1.0]
+    np.testing.assert_array_equal(before[1::2], after[1::2])
+    assert np.abs(before[::2] - after[::2]).max() > 0.01
 
 
 def test_the_threshold_is_the_smallest_that_holds_at_every_factor():

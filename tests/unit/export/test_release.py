@@ -15,6 +15,7 @@ from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.ensemble import Ensemble
 from fsrfer.networks.norm import BatchNorm2d
+from fsrfer.types import Calibration
 from support.made_faces import pattern
 
 HEIGHTS = np.full(70, 16)
@@ -59,12 +60,12 @@ def test_faces_that_were_smaller_than_the_input_can_be_released(network, faces, 
 
 def test_the_exported_graph_divides_by_the_temperature_of_the_estimated_size(network, faces, tmp_path):
     maps = torch.from_numpy(faces[0])[:, None].float()
-    coefficients = (0.2, -0.5, 0.1)
-    write_model(to_onnx(Calibrated(network, coefficients), 1, 16), replace(INFO, flip=False), tmp_path / "m.onnx")
+    calibration = Calibration((0.2, -0.5, 0.1), ((0.0, 0.0),), tuple(0.1 * label for label in range(7)))
+    write_model(to_onnx(Calibrated(network, calibration), 1, 16), replace(INFO, flip=False), tmp_path / "m.onnx")
     with torch.no_grad():
         output = network.analyse(maps)
     octaves = output.log2_px.clamp(0, 4) - 4
-    expected = output.logits / torch.exp(0.2 - 0.5 * octaves + 0.1 * octaves**2)[:, None]
+    expected = (output.logits + 0.1 * torch.arange(7)) / torch.exp(0.2 - 0.5 * octaves + 0.1 * octaves**2)[:, None]
     found = ExpressionModel(tmp_path / "m.onnx").answers(faces[0])
     np.testing.assert_allclose(found.probabilities, expected.softmax(1).numpy(), atol=1e-4)
     np.testing.assert_allclose(found.effective_px, 2.0 ** (octaves + 4).numpy(), rtol=1e-4)
@@ -102,6 +103,20 @@ def test_an_ensemble_is_released_as_one_model(network, faces, tmp_path):
     release(ensemble, INFO, *faces, HEIGHTS, "made valid", tmp_path / "m.onnx")
     found, views = ExpressionModel(tmp_path / "m.onnx").answers(faces[0]), answers(ensemble, faces[0], flip=True)
     np.testing.assert_allclose(found.effective_px, (16 * 2.0**views.octaves).mean(0), rtol=1e-3)
+
+
+def test_the_networks_of_an_exported_ensemble_count_by_the_estimated_size(network, faces, tmp_path):
+    torch.manual_seed(1)
+    ensemble = Ensemble([network, CompactNet(size=16, stem=4, widths=(8,), blocks=(1,), sized=False)]).eval()
+    calibration = Calibration((0.0,), ((0.0, 0.0), (0.5, -1.0)), (0.0,) * 7)
+    write_model(to_onnx(Calibrated(ensemble, calibration), 1, 16), replace(INFO, flip=False), tmp_path / "m.onnx")
+    with torch.no_grad():
+        output = ensemble.analyse(torch.from_numpy(faces[0])[:, None].float())
+    octaves = output.log2_px.clamp(0, 4)[:, None] - 4
+    share = torch.sigmoid(0.5 - octaves)
+    expected = (1 - share) * output.each[:, 0] + share * output.each[:, 1]
+    found = ExpressionModel(tmp_path / "m.onnx").probabilities(faces[0])
+    np.testing.assert_allclose(found, expected.softmax(1).numpy(), atol=1e-4)
 
 
 def test_a_network_that_estimates_no_size_is_exported_with_logits_alone(faces, tmp_path):

@@ -11,6 +11,7 @@ from fsrfer.networks.ensemble import Ensemble
 from fsrfer.networks.norm import BatchNorm2d
 from fsrfer.networks.uplift import MIDDLE_LOG2_PX
 from fsrfer.training.parents import factor_into, inherit, load_exported, product
+from fsrfer.types import Calibration
 
 
 def faces(count=6, seed=0):
@@ -189,7 +190,7 @@ def test_fewer_factors_are_the_best_of_the_parents():
 def exported():
     """A network and its file, as `fsrfer train` writes it."""
     network = experienced(compact(**WITH_ALL))
-    return network, to_onnx(Calibrated(network, (0.3, 0.1)), 1, 16).SerializeToString()
+    return network, to_onnx(Calibrated(network, Calibration.of_temperature(0.3, 0.1)), 1, 16).SerializeToString()
 
 
 def test_an_exported_network_is_loaded_back_as_it_was(exported):
@@ -224,7 +225,7 @@ def test_a_member_of_an_exported_ensemble_is_loaded_by_the_recipe_it_was_made_by
     members = [experienced(compact(**recipe)) for recipe in recipes]
     ensemble = Ensemble(members)
     round_kernels(ensemble)
-    model = to_onnx(Calibrated(ensemble, (0.3, 0.1)), 1, 16)
+    model = to_onnx(Calibrated(ensemble, Calibration.of_temperature(0.3, 0.1, members=2)), 1, 16)
     store_bytes(model)
     again = compact(seed=1, **recipes[member])
     load_exported(again, model.SerializeToString(), faces(32), "mine.onnx")

@@ -57,8 +57,13 @@ def temperatures(octaves: NDArray[np.floating], coefficients: Sequence[float]) -
         >>> temperatures(np.array([0.0, -1.0]), (0.0, np.log(2.0))).tolist()
         [1.0, 0.5]
     """
-    exponents = np.polynomial.polynomial.polyval(octaves.astype(np.float64), np.asarray(coefficients))
-    return np.asarray(np.exp(exponents.clip(-LOG_LIMIT, LOG_LIMIT)), np.float64)
+    return np.asarray(np.exp(_exponents(octaves, coefficients).clip(-LOG_LIMIT, LOG_LIMIT)), np.float64)
+
+
+def _exponents(octaves: NDArray[np.floating], coefficients: Sequence[float]) -> Floats:
+    return np.asarray(
+        np.polynomial.polynomial.polyval(octaves.astype(np.float64), np.asarray(coefficients)), np.float64
+    )
 
 
 def view_probabilities(views: Views, calibration: Calibration) -> Floats:
@@ -89,7 +94,7 @@ def fit_calibration(views: Mapping[float, Views], labels: NDArray[np.int64], deg
 
     def loss(numbers: Floats) -> tuple[float, Floats]:
         calibration = _calibration(numbers, degree, members)
-        value, slope = _likelihood(joined, targets, calibration)
+        value, slope = _negative_log_likelihood(joined, targets, calibration)
         slope[-classes:] *= named
         drawn = numbers.copy()
         drawn[: degree + 1] = 0
@@ -106,8 +111,8 @@ def _calibration(numbers: Floats, degree: int, members: int) -> Calibration:
     return Calibration(tuple(temperature.tolist()), pairs, tuple(constants.tolist()))
 
 
-def _likelihood(views: Views, labels: NDArray[np.int64], calibration: Calibration) -> tuple[float, Floats]:
-    """Mean negative log-likelihood, and its slope in the temperature's coefficients, scores, slopes and constants."""
+def _negative_log_likelihood(views: Views, labels: NDArray[np.int64], calibration: Calibration) -> tuple[float, Floats]:
+    """Its mean, and its slope in the temperature's coefficients, scores, slopes and constants."""
     faces = np.arange(len(labels))
     octaves, shares = views.octaves.astype(np.float64), _shares(views, calibration.weights)
     each = views.logits.astype(np.float64)
@@ -116,9 +121,10 @@ def _likelihood(views: Views, labels: NDArray[np.int64], calibration: Calibratio
     answers = _softmax(scaled)
     right = answers.mean(0)[faces, labels].clip(1e-12)
 
-    by_scaled = answers * (answers[:, faces, labels] / right / len(answers) / len(labels))[..., None]
-    by_scaled[:, faces, labels] -= answers[:, faces, labels] / right / len(answers) / len(labels)
-    free = np.abs(np.log(cooled[..., 0])) < LOG_LIMIT
+    part = answers[:, faces, labels] / right / len(answers) / len(labels)
+    by_scaled = answers * part[..., None]
+    by_scaled[:, faces, labels] -= part
+    free = np.abs(_exponents(octaves, calibration.temperature)) < LOG_LIMIT  # within the bounds of the temperature
     by_exponent = -(by_scaled * scaled).sum(-1) * free
     by_mean = by_scaled * cooled
     by_share = np.einsum("vnc,vnmc->vnm", by_mean, each)

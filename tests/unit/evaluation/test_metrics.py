@@ -75,6 +75,15 @@ def test_a_temperature_that_rises_as_faces_shrink_is_recovered():
     np.testing.assert_allclose(found, np.exp(0.1 - 0.3 * octaves), rtol=0.1)
 
 
+@pytest.mark.parametrize(("answered", "probability"), [(0, 0.832), (1, 0.525)])
+def test_a_temperature_stays_within_a_quarter_and_four(answered, probability):
+    # Two kinds of faces, always right or never: the best temperature would be 0, or endless.
+    views = Views(np.tile([[[0.4, 0.0]], [[0.0, 0.4]]], (100, 1, 1))[None], np.zeros((1, 200)))
+    labels = (np.arange(200) + answered) % 2
+    found = view_probabilities(views, fit_calibration({1.0: views}, labels, degree=0))
+    np.testing.assert_allclose(found.max(1), probability, atol=0.001)
+
+
 def test_a_class_that_is_called_too_seldom_gets_a_constant():
     views, labels = drawn_answers(np.ones_like, constants=(0.8, 0, 0, 0, 0, 0, 0))
     found = np.array(fit_calibration({1.0: views}, labels).constants)

@@ -16,7 +16,7 @@ class Calibrated(nn.Module):
 
     Args:
         network: with its final weights.
-        calibration: with ``u = log2(effective height / size)``; as `fsrfer.evaluation.calibration` has it.
+        calibration: in octaves ``u = log2(effective height / size)``; `fsrfer.evaluation.calibration` fits it.
 
     Shape:
         - Input: N x C x S x S, values 0..255.

@@ -43,8 +43,9 @@ def main() -> int:
 
 def open_network(path: Path, threads: int) -> Any:
     """A session on the CPU."""
-    import onnxruntime
+    from fsrfer.inference.runtime import import_onnxruntime
 
+    onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])

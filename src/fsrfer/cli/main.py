@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
+from fsrfer import telemetry
 from fsrfer.errors import FsrferError, FsrferWarning
 from fsrfer.version import __version__
 
@@ -26,6 +27,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C)."""
+    telemetry.switch_off()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(arguments)
     try:

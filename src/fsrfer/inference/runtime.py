@@ -1,8 +1,18 @@
-"""One way to open an ONNX file, for the detector and the recogniser."""
+"""One way to ONNX Runtime and to an open ONNX file, for the detector and the recogniser."""
 
+from types import ModuleType
 from typing import Any
 
+from fsrfer import telemetry
 from fsrfer.errors import ModelError
+
+
+def import_onnxruntime() -> ModuleType:
+    """ONNX Runtime, its telemetry switched off first; nothing else in the project imports it."""
+    telemetry.switch_off()
+    import onnxruntime  # here, so that `import fsrfer` stays quick
+
+    return onnxruntime
 
 
 def open_session(data: bytes, where: str, threads: int | None = None) -> Any:
@@ -16,8 +26,7 @@ def open_session(data: bytes, where: str, threads: int | None = None) -> Any:
     Raises:
         ModelError: ONNX Runtime cannot load it.
     """
-    import onnxruntime  # here, so that `import fsrfer` stays quick
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1

@@ -1,0 +1,118 @@
+"""What users and their programs rely on, frozen to the letter in ``interface.json``.
+
+A difference is a change for every user: if it is meant, it belongs in the changelog, and
+``python tests/architecture/test_interface.py`` writes the file anew.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from dataclasses import fields
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any
+
+import fsrfer
+from fsrfer.cli.main import COMMANDS
+from fsrfer.inference.recording import FACE_COLUMNS as VIDEO_FACE_COLUMNS
+from fsrfer.inference.recording import GROUP_COLUMNS
+from fsrfer.inference.results import CROP_COLUMNS, FACE_COLUMNS, CropResult, PhotoResult
+from fsrfer.model_file import BLANK_SEAL, INFO_KEY, SEAL_KEY, ModelInfo
+from fsrfer.types import Expression, Face, Group
+
+KEPT = Path(__file__).with_name("interface.json")
+
+
+def interface() -> dict[str, Any]:
+    """Everything that is frozen here, as plain values."""
+    return {
+        "names": sorted(fsrfer.__all__),
+        "recognizer": {
+            name: parameters(getattr(fsrfer.Recognizer, name)) for name in ("__init__", *methods(fsrfer.Recognizer))
+        },
+        "fields": {
+            kind.__name__: [field.name for field in fields(kind)] for kind in (Face, Group, Expression, CropResult)
+        },
+        "photo result": [field.name for field in fields(PhotoResult)] + methods(PhotoResult),
+        "commands": {name: {"summary": summary, "options": options(name)} for name, summary in COMMANDS.items()},
+        "columns": {
+            "predict": list(FACE_COLUMNS),
+            "classify": list(CROP_COLUMNS),
+            "video faces": list(VIDEO_FACE_COLUMNS),
+            "video group": list(GROUP_COLUMNS),
+        },
+        "json": {"photo": keys(photo().to_dict()), "crop": keys(CropResult("a.png", answer()).to_dict())},
+        "model file": {
+            "description": [field.name for field in fields(ModelInfo)],
+            "metadata": [INFO_KEY, SEAL_KEY],
+            "blank seal": BLANK_SEAL,
+        },
+    }
+
+
+def methods(kind: type) -> list[str]:
+    return sorted(name for name, value in vars(kind).items() if callable(value) and not name.startswith("_"))
+
+
+def parameters(function: Any) -> list[str]:
+    return [
+        name if one.default is Parameter.empty else f"{name}={one.default!r}"
+        for name, one in signature(function).parameters.items()
+        if name != "self"
+    ]
+
+
+def options(command: str) -> dict[str, str]:
+    """Flags of a command (or the names of what stands without), each with what it takes."""
+    parser = argparse.ArgumentParser(add_help=False)
+    importlib.import_module(f"fsrfer.cli.{command}").add_arguments(parser)
+    told = {}
+    for action in parser._actions:
+        facts = {
+            "nargs": action.nargs,
+            "default": None if action.default is None else str(action.default),
+            "choices": list(action.choices) if action.choices else None,
+            "required": action.required or None,
+        }
+        told[" ".join(action.option_strings) or action.dest] = ", ".join(
+            f"{name} {value}" for name, value in facts.items() if value is not None
+        )
+    return told
+
+
+def answer() -> Expression:
+    return Expression(40.0, "happiness", 0.9, {"happiness": 0.9, "neutral": 0.1}, True, 30.0)
+
+
+def photo() -> PhotoResult:
+    probabilities = {name: 1 / 7 for name in fsrfer_labels()}
+    face = Face((0, 0, 10, 10), 0.9, ((1.0, 2.0),) * 5, 10.0, "anger", 1 / 7, probabilities, False)
+    info = ModelInfo("m", "1", tuple(probabilities), 48, "grey", 0.0)
+    shares = dict.fromkeys(probabilities, 0.0)
+    return PhotoResult("a.jpg", 100, 80, (face,), Group(1, 1, 0, shares, shares), info=info)
+
+
+def fsrfer_labels() -> tuple[str, ...]:
+    from fsrfer.labels import EXPRESSIONS
+
+    return EXPRESSIONS
+
+
+def keys(value: Any) -> Any:
+    """The keys of nested dictionaries; of a list what its first item has."""
+    if isinstance(value, dict):
+        return {name: keys(inner) for name, inner in value.items()}
+    return [keys(value[0])] if isinstance(value, list) and value else type(value).__name__
+
+
+def test_nothing_that_users_rely_on_has_changed() -> None:
+    kept, now = json.loads(KEPT.read_text(encoding="utf-8")), json.loads(json.dumps(interface()))
+    assert now.keys() == kept.keys()
+    for part, value in kept.items():
+        assert now[part] == value, part
+
+
+if __name__ == "__main__":
+    KEPT.write_text(json.dumps(interface(), indent=1) + "\n", encoding="utf-8")
+    sys.exit(0)

@@ -20,7 +20,7 @@ from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset
 from fsrfer.evaluation.by_factor import probabilities_at
 from fsrfer.files import write_text
-from fsrfer.inference.recognition import ExpressionModel
+from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import FloatArray, UInt8Image
 from measuring import run
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsrfer.images import load_rgb, resize
-from fsrfer.inference.detection import PRESETS, Detector
+from fsrfer.recognition.detection import PRESETS, Detector
 from fsrfer.types import FloatArray, UInt8Image
 from measuring import run
 

@@ -28,20 +28,20 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsrfer.comparison.image_sr import ImageSrTrainer
 from fsrfer.errors import FsrferError
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.fsr import FsrRecipe
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.recipes.sections import LoopSettings
-from fsrfer.training import networks
+from fsrfer.training import build as networks
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compute import freeze, open_fabric
 from fsrfer.training.faces import Faces
-from fsrfer.training.fsr import AdversarialTrainer, Features, PretrainingTrainer
-from fsrfer.training.fsr_run import SHARP
-from fsrfer.training.image_sr import ImageSrTrainer
+from fsrfer.training.feature_super_resolution import AdversarialTrainer, Features, PretrainingTrainer
 from fsrfer.training.loop import Trainee
+from fsrfer.training.paper import SHARP
 from measuring import processor, readable, run
 
 Arguments = ParamSpec("Arguments")

@@ -29,13 +29,13 @@ from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.schema import load_recipe
+from fsrfer.training.build import compact_net
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compact import CompactTrainer
 from fsrfer.training.compute import fastest_precision, open_fabric
 from fsrfer.training.faces import Faces
 from fsrfer.training.lineage import network_recipe
 from fsrfer.training.loop import Trainee
-from fsrfer.training.networks import compact_net
 from measuring import processor, run
 
 PRECISIONS = ("32-true", "bf16-mixed")

@@ -27,12 +27,8 @@ from fsrfer.cli.evaluate import parse_factors
 from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset
 from fsrfer.files import write_text
-from fsrfer.images import resize, shrink_and_restore
-from fsrfer.inference.aggregation import Tally, estimate
-from fsrfer.inference.recognition import ExpressionModel
-from fsrfer.labels import EXPRESSIONS
-from fsrfer.model_file import ModelInfo
-from fsrfer.quantification import (
+from fsrfer.group.estimate import Tally, estimate
+from fsrfer.group.quantification import (
     adjusted_count,
     classify_and_count,
     expectation_maximisation,
@@ -41,6 +37,10 @@ from fsrfer.quantification import (
     rates,
     soft_confusion,
 )
+from fsrfer.images import resize, shrink_and_restore
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.model_file import ModelInfo
+from fsrfer.recognition.model import ExpressionModel
 from measuring import run
 
 Floats = NDArray[np.float64]

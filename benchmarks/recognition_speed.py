@@ -27,13 +27,13 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from fsrfer.errors import FsrferError
-from fsrfer.inference.recognition import ExpressionModel, bundled_models
-from fsrfer.inference.runtime import open_session
 from fsrfer.networks.cost import count_gflop
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.networks.uplift import FeatureUplift
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.schema import load_recipe
+from fsrfer.recognition.model import ExpressionModel, bundled_models
+from fsrfer.recognition.runtime import open_session
 from measuring import processor, readable, run
 
 BATCHES = (1, 64)

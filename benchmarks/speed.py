@@ -23,7 +23,7 @@ from rich.table import Table
 
 from fsrfer import Recognizer
 from fsrfer.images import load_rgb
-from fsrfer.inference.detection import PRESETS, Detector
+from fsrfer.recognition.detection import PRESETS, Detector
 from fsrfer.types import UInt8Image
 from measuring import Measured, once, processor, random_picture, readable, run, summary, timed
 

@@ -33,10 +33,10 @@ from PIL import Image
 from fsrfer.data import readers
 from fsrfer.files import write_text
 from fsrfer.images import resize
-from fsrfer.inference.recognition import ExpressionModel
-from fsrfer.inference.smoothing import Pool, Smoother
-from fsrfer.inference.tracking import Tracker
+from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Detections, UInt8Image
+from fsrfer.video.pooling import Pool, Smoother
+from fsrfer.video.tracking import Tracker
 from measuring import run
 
 STEP = 0.2

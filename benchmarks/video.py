@@ -26,12 +26,12 @@ from PIL import Image
 from fsrfer.cli.demo import bundled_portrait
 from fsrfer.files import write_text
 from fsrfer.images import crop_faces
-from fsrfer.inference.crowd import CrowdRecognizer
-from fsrfer.inference.detection import Detector
-from fsrfer.inference.recognition import ExpressionModel
-from fsrfer.inference.tracking import Tracker
-from fsrfer.inference.video import open_video
+from fsrfer.recognition.detection import Detector
+from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import UInt8Image
+from fsrfer.video.reading import open_video
+from fsrfer.video.recognizer import CrowdRecognizer
+from fsrfer.video.tracking import Tracker
 from measuring import run
 
 SIZES = ((640, 360), (1920, 1080))

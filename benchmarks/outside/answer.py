@@ -43,7 +43,7 @@ def main() -> int:
 
 def open_network(path: Path, threads: int) -> Any:
     """A session on the CPU."""
-    from fsrfer.inference.runtime import import_onnxruntime
+    from fsrfer.recognition.runtime import import_onnxruntime
 
     onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()

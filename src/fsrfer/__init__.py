@@ -8,8 +8,8 @@ Example:
 """
 
 from fsrfer.errors import FsrferError
-from fsrfer.inference.pipeline import Recognizer
-from fsrfer.inference.results import PhotoResult
+from fsrfer.photo.recognizer import Recognizer
+from fsrfer.photo.results import PhotoResult
 from fsrfer.types import Expression, Face, Group
 from fsrfer.version import __version__
 

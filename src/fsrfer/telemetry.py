@@ -5,8 +5,8 @@ import os
 SWITCHES = {"ORT_DISABLE_TELEMETRY": "1"}
 """Environment variables and the value that switches a package's telemetry off.
 
-ONNX Runtime 1.29 and later writes a device ID to the user's cache and asks for its collector's host about 45 s later, unless the
-variable is set before its first import; its own ``disable_telemetry_events()`` comes too late.
+ONNX Runtime 1.29 and later writes a device ID to the user's cache and asks for its collector's host about 45 s later, unless
+the variable is set before its first import; its own ``disable_telemetry_events()`` comes too late.
 """
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import fsrfer
 from fsrfer.cli.main import COMMANDS
-from fsrfer.inference.recording import FACE_COLUMNS as VIDEO_FACE_COLUMNS
-from fsrfer.inference.recording import GROUP_COLUMNS
-from fsrfer.inference.results import CROP_COLUMNS, FACE_COLUMNS, CropResult, PhotoResult
 from fsrfer.model_file import BLANK_SEAL, INFO_KEY, SEAL_KEY, ModelInfo
+from fsrfer.photo.results import CROP_COLUMNS, FACE_COLUMNS, CropResult, PhotoResult
 from fsrfer.types import Expression, Face, Group
+from fsrfer.video.recorder import FACE_COLUMNS as VIDEO_FACE_COLUMNS
+from fsrfer.video.recorder import GROUP_COLUMNS
 
 KEPT = Path(__file__).with_name("interface.json")
 
@@ -86,7 +86,7 @@ def answer() -> Expression:
 
 
 def photo() -> PhotoResult:
-    probabilities = {name: 1 / 7 for name in fsrfer_labels()}
+    probabilities = dict.fromkeys(fsrfer_labels(), 1 / 7)
     face = Face((0, 0, 10, 10), 0.9, ((1.0, 2.0),) * 5, 10.0, "anger", 1 / 7, probabilities, False)
     info = ModelInfo("m", "1", tuple(probabilities), 48, "grey", 0.0)
     shares = dict.fromkeys(probabilities, 0.0)

@@ -9,9 +9,9 @@ import pytest
 
 import fsrfer
 from fsrfer.cli.main import COMMANDS
-from fsrfer.inference.results import CROP_COLUMNS, FACE_COLUMNS, PhotoResult
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
+from fsrfer.photo.results import CROP_COLUMNS, FACE_COLUMNS, PhotoResult
 from fsrfer.types import Expression, Face, Group
 
 NAMES = {"Expression", "Face", "FsrferError", "Group", "PhotoResult", "Recognizer", "__version__"}

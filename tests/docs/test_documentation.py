@@ -56,7 +56,7 @@ def test_every_command_is_in_the_reference() -> None:
 
 
 def test_every_rival_of_the_compact_comparison_is_explained() -> None:
-    from fsrfer.training.compact_comparison import FINALISTS, RIVALS
+    from fsrfer.comparison.rivals import FINALISTS, RIVALS
 
     page = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
     _, _, rest = page.partition("## Compact feature super-resolution and its rivals\n")

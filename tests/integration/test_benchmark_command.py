@@ -6,9 +6,9 @@ import json
 import pytest
 
 from fsrfer.cli.main import main
+from fsrfer.comparison.image_sr import ImageSrTrainer
 from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.training.compact import CompactTrainer
-from fsrfer.training.image_sr import ImageSrTrainer
 from support.made_faces import make_rafdb
 from support.tiny_recipes import TINY_COMPACT, TINY_FSR, write_tiny_parent
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from fsrfer.cli.main import main
-from fsrfer.inference.yunet import WEIGHTS_SHA256, bundled_weights
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.recognition.yunet import WEIGHTS_SHA256, bundled_weights
 from support.toy_model import stripes, write_toy
 
 Captured = pytest.CaptureFixture[bytes]

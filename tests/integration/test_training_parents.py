@@ -5,8 +5,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from fsrfer.cli.main import main
-from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.recipes.schema import load_recipe
+from fsrfer.recognition.model import ExpressionModel
 from fsrfer.training.finished import load_predictor
 from support.made_faces import pattern
 from support.tiny_recipes import write_tiny_parent

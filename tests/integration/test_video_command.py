@@ -18,10 +18,10 @@ pytest.importorskip("av", reason="PyAV is not installed (the extra 'video')")
 
 from fsrfer.cli.demo import bundled_portrait
 from fsrfer.cli.main import main
-from fsrfer.inference.detection import Detector
-from fsrfer.inference.recording import FACE_COLUMNS, GROUP_COLUMNS, STATE
-from fsrfer.inference.video import open_video
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.recognition.detection import Detector
+from fsrfer.video.reading import open_video
+from fsrfer.video.recorder import FACE_COLUMNS, GROUP_COLUMNS, STATE
 from support.clips import crowd_frames, write_clip
 
 Captured = pytest.CaptureFixture[str]
@@ -81,7 +81,7 @@ def test_every_format_holds_the_same(toy: Path, clip: Path, tmp_path: Path, kind
     if kind == "parquet":
         pytest.importorskip("pyarrow", reason="pyarrow is not installed (the extra 'parquet')")
     assert main(command(toy, clip, "-o", tmp_path, "--format", kind)) == 0
-    from fsrfer.inference.tables import open_table
+    from fsrfer.output.tables import open_table
 
     path = tmp_path / f"group.{kind}"
     assert path.is_file()

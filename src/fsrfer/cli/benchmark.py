@@ -12,10 +12,10 @@ from fsrfer.errors import FsrferError, FsrferWarning
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fsrfer.evaluation.benchmark import Method
+    from fsrfer.comparison.measure import Method
+    from fsrfer.comparison.paper import Rivals
     from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
-    from fsrfer.training.comparison import Rivals
     from fsrfer.training.faces import TrainingData
 
 FEATURE_MAP_FACTOR, FEATURE_MAP_FACES = 6, 600
@@ -63,11 +63,11 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import track
 
     from fsrfer.cli.evaluate import parse_factors
+    from fsrfer.comparison.measure import Faces, measure
+    from fsrfer.comparison.outside import export_faces
+    from fsrfer.comparison.report import write_report
     from fsrfer.data import readers
     from fsrfer.data.overlap import overlap
-    from fsrfer.evaluation.benchmark import Faces, measure
-    from fsrfer.evaluation.outside import export_faces
-    from fsrfer.evaluation.report import write_report
     from fsrfer.recipes.compact import CompactRecipe
     from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
@@ -127,7 +127,7 @@ def _measured_split(name: str) -> str:
 def _train_paper(
     options: argparse.Namespace, recipe: "FsrRecipe", sources: dict[str, Path]
 ) -> tuple["Rivals", "TrainingData"]:
-    from fsrfer.training.comparison import train_rivals
+    from fsrfer.comparison.paper import train_rivals
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.faces import load_training_data
     from fsrfer.training.run import open_run
@@ -142,7 +142,7 @@ def _train_compact(
     options: argparse.Namespace, recipe: "CompactRecipe", sources: dict[str, Path], *, first: bool
 ) -> "Sequence[Method]":
     """All rivals and the plain network with the first seed; with the others the finalists alone, or those asked for."""
-    from fsrfer.training.compact_comparison import FINALISTS, RIVALS, train_compact_rivals
+    from fsrfer.comparison.rivals import FINALISTS, RIVALS, train_compact_rivals
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.faces import load_training_data
     from fsrfer.training.run import open_run
@@ -161,7 +161,7 @@ def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe 
         return
     if isinstance(recipe, FsrRecipe):
         raise FsrferError(f"--rivals: of a compact recipe; {recipe.name} trains all of its own")
-    from fsrfer.training.compact_comparison import RIVALS
+    from fsrfer.comparison.rivals import RIVALS
 
     known = [rival.name for rival in RIVALS]
     if unknown := sorted(set(names) - set(known)):
@@ -170,7 +170,7 @@ def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe 
 
 def _reference(recipe: "CompactRecipe | FsrRecipe", folder: Path) -> str:
     """What the other methods are compared with: the full method, or the plain one where the full one was left out."""
-    from fsrfer.evaluation.store import Store
+    from fsrfer.comparison.store import Store
     from fsrfer.recipes.fsr import FsrRecipe
 
     if isinstance(recipe, FsrRecipe):
@@ -184,8 +184,8 @@ def _outside(options: argparse.Namespace, base: "Method") -> list["Method"]:
     from dataclasses import replace
     from hashlib import sha256
 
-    from fsrfer.evaluation.benchmark import Method
-    from fsrfer.evaluation.outside import read_answers, with_pictures
+    from fsrfer.comparison.measure import Method
+    from fsrfer.comparison.outside import read_answers, with_pictures
 
     exported = options.output / "exported"
     methods = []
@@ -207,8 +207,8 @@ def _outside(options: argparse.Namespace, base: "Method") -> list["Method"]:
 
 def _model_files(options: argparse.Namespace) -> list["Method"]:
     """Model files and bundled models, as users run them."""
-    from fsrfer.evaluation.benchmark import Method
-    from fsrfer.inference.pipeline import Recognizer
+    from fsrfer.comparison.measure import Method
+    from fsrfer.photo.recognizer import Recognizer
 
     methods = []
     for name, path in (_named_path(word, "--models") for word in options.models):
@@ -229,8 +229,8 @@ def _named_path(word: str, option: str) -> tuple[str, Path]:
 
 
 def _feature_map(recipe: "FsrRecipe", rivals: "Rivals", data: "TrainingData", folder: Path) -> list[tuple[str, str]]:
-    from fsrfer.evaluation.plots import draw_features, save
-    from fsrfer.training.comparison import feature_triples
+    from fsrfer.comparison.paper import feature_triples
+    from fsrfer.comparison.plots import draw_features, save
 
     drawn = feature_triples(recipe, rivals.system, data, FEATURE_MAP_FACTOR, FEATURE_MAP_FACES)
     feat_hr, feat_lr, feat_sr, labels = (part.numpy() for part in drawn)

@@ -3,9 +3,9 @@
 import argparse
 
 from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain, with_progress
-from fsrfer.inference.pipeline import Recognizer
-from fsrfer.inference.sinks import format_for, open_sink
-from fsrfer.inference.sources import expand, load
+from fsrfer.output.sinks import format_for, open_sink
+from fsrfer.photo.recognizer import Recognizer
+from fsrfer.recognition.sources import expand, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

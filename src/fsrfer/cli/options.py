@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from fsrfer.inference.sinks import FORMATS, printable
+from fsrfer.output.sinks import FORMATS, printable
 
 T = TypeVar("T")
 

@@ -13,13 +13,13 @@ from fsrfer.cli.options import (
 )
 from fsrfer.errors import InputError
 from fsrfer.files import write_text
-from fsrfer.inference import boxes
-from fsrfer.inference.detection import PRESETS
-from fsrfer.inference.photo_report import PhotosReport, sources_name
-from fsrfer.inference.pipeline import MIN_FACE, Recognizer
-from fsrfer.inference.results import PhotoResult
-from fsrfer.inference.sinks import Album, format_for, open_sink
-from fsrfer.inference.sources import Picture, expand, load
+from fsrfer.output.sinks import Album, format_for, open_sink
+from fsrfer.photo.recognizer import MIN_FACE, Recognizer
+from fsrfer.photo.report import PhotosReport, sources_name
+from fsrfer.photo.results import PhotoResult
+from fsrfer.recognition import boxes
+from fsrfer.recognition.detection import PRESETS
+from fsrfer.recognition.sources import Picture, expand, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

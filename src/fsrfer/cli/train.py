@@ -125,8 +125,8 @@ def _teachers(names: list[str], recipe: "Recipe") -> "Given":
 
 def _finished(name: str) -> "Init":
     """A finished run, or an exported model, its seal checked."""
-    from fsrfer.inference.recognition import read_model
     from fsrfer.model_file import verify_seal
+    from fsrfer.recognition.model import read_model
     from fsrfer.training.run import finished_recipe
 
     if Path(name).is_dir():
@@ -163,7 +163,7 @@ def _feature_super_resolution(
 ) -> int:
     """Train the paper's system and measure it."""
     from fsrfer.training.faces import load_training_data
-    from fsrfer.training.fsr_run import measure, train_system
+    from fsrfer.training.paper import measure, train_system
     from fsrfer.training.plots import plot_stages
     from fsrfer.training.run import WEIGHTS_FILE, check_batches, save_weights
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from fsrfer.cli.options import add_model_arguments, complain, non_negative, positive
 from fsrfer.errors import FsrferError, InputError
 from fsrfer.files import write_text
-from fsrfer.inference.detection import PRESETS
-from fsrfer.inference.pipeline import MIN_FACE
-from fsrfer.inference.tables import FORMATS
+from fsrfer.output.tables import FORMATS
+from fsrfer.photo.recognizer import MIN_FACE
+from fsrfer.recognition.detection import PRESETS
 from fsrfer.version import __version__
 
 if TYPE_CHECKING:
-    from fsrfer.inference.aggregation import GroupEstimate
-    from fsrfer.inference.crowd import CrowdRecognizer, Moment
-    from fsrfer.inference.recording import Plan, Progress, Recorder
-    from fsrfer.inference.video import Clip
+    from fsrfer.group.estimate import GroupEstimate
+    from fsrfer.video.reading import Clip
+    from fsrfer.video.recognizer import CrowdRecognizer, Moment
+    from fsrfer.video.recorder import Plan, Progress, Recorder
 
 EVERY = 0.2
 """Seconds between two sampled frames unless the user says otherwise."""
@@ -85,9 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch the video; 0 if it was read to its end, 2 if it was damaged, 130 if stopped by Ctrl-C."""
-    from fsrfer.inference.crowd import CrowdRecognizer
-    from fsrfer.inference.recording import Recorder
-    from fsrfer.inference.video import open_video
+    from fsrfer.video.reading import open_video
+    from fsrfer.video.recognizer import CrowdRecognizer
+    from fsrfer.video.recorder import Recorder
 
     _check(options)
     every = 1 / options.fps if options.fps else EVERY if options.every is None else options.every
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
         figures = _figures(recognizer, time.perf_counter() - began)
         summary = {**_describe(identity, clip, stopped), **_results(recorder, group, plan), "work": figures}
     if options.output is not None and recorder.groups is not None:
-        from fsrfer.inference.report import report_of_clip
+        from fsrfer.output.page import report_of_clip
 
         write_text(options.output / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         told = group if summary["group"] else None
@@ -188,7 +188,7 @@ def _identity(options: argparse.Namespace, clip: "Clip", every: float, sha256: s
 
 
 def _progress(options: argparse.Namespace, clip: "Clip", identity: Mapping[str, Any]) -> "Progress | None":
-    from fsrfer.inference.recording import Progress, unfinished
+    from fsrfer.video.recorder import Progress, unfinished
 
     if options.resume:
         if clip.live:
@@ -202,7 +202,7 @@ def _progress(options: argparse.Namespace, clip: "Clip", identity: Mapping[str, 
 
 
 def _plan(options: argparse.Namespace) -> "Plan":
-    from fsrfer.inference.recording import Plan
+    from fsrfer.video.recorder import Plan
 
     return Plan(
         window=options.window,
@@ -226,7 +226,7 @@ def _describe(identity: Mapping[str, Any], clip: "Clip", stopped: str | None) ->
 
 
 def _results(recorder: "Recorder", group: "GroupEstimate", plan: "Plan") -> dict[str, Any]:
-    from fsrfer.inference.aggregation import size_labels
+    from fsrfer.group.estimate import size_labels
 
     totals = recorder.totals
     sizes = dict(zip(size_labels(), totals.faces.sizes.tolist(), strict=True))

@@ -22,12 +22,12 @@ from fsrfer.evaluation.calibration import (
 )
 from fsrfer.evaluation.metrics import score
 from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx, write_model
+from fsrfer.group.quantification import soft_confusion
 from fsrfer.images import shrink_resized
-from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.ensemble import ExpressionNetwork
-from fsrfer.quantification import soft_confusion
+from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Calibration, UInt8Image
 
 FACTORS = (1, 2, 3, 4, 5, 6, 7, 8)

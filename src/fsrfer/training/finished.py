@@ -7,7 +7,7 @@ from fsrfer.errors import TrainingError
 from fsrfer.recipes.ensemble import EnsembleRecipe
 from fsrfer.recipes.fsr import FsrRecipe
 from fsrfer.recipes.schema import load_recipe
-from fsrfer.training import fsr_run
+from fsrfer.training import paper as fsr_run
 from fsrfer.training.compute import freeze
 from fsrfer.training.ensemble import load_ensemble
 from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, load_network

@@ -26,11 +26,11 @@ from fsrfer.recipes.ensemble import EnsembleRecipe
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe, shortened
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import loop
+from fsrfer.training.build import compact_net
 from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compact import CompactTrainer
 from fsrfer.training.faces import TrainingData, as_maps, load_training_data
 from fsrfer.training.lineage import NetworkRecipe, lineage, network_recipe, require_same_faces, require_same_maps
-from fsrfer.training.networks import compact_net
 from fsrfer.training.parents import CALIBRATION_FACES, inherit, load_exported
 from fsrfer.training.plots import plot_stages
 from fsrfer.training.refinery import refined

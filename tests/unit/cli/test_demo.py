@@ -7,7 +7,7 @@ from PIL import Image
 from fsrfer.cli.demo import GAP, HEIGHTS, bundled_portrait, largest_inside, shrinking_row
 from fsrfer.cli.main import main
 from fsrfer.errors import InputError
-from fsrfer.inference.results import likeliest
+from fsrfer.photo.results import likeliest
 from fsrfer.types import Box, Face
 
 

@@ -8,13 +8,13 @@ import torch
 from fsrfer.errors import ModelError
 from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx, write_model
 from fsrfer.export.release import answers, check_parity, release
-from fsrfer.inference.recognition import ExpressionModel
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated
 from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.ensemble import Ensemble
 from fsrfer.networks.norm import BatchNorm2d
+from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Calibration
 from support.made_faces import pattern
 

@@ -11,10 +11,10 @@ from fsrfer.errors import RecipeError
 from fsrfer.losses import distillation_loss
 from fsrfer.networks.compact import CompactOutput
 from fsrfer.recipes.schema import load_recipe
+from fsrfer.training.build import compact_net
 from fsrfer.training.compact import CompactTrainer
 from fsrfer.training.compute import open_fabric
 from fsrfer.training.faces import Faces
-from fsrfer.training.networks import compact_net
 from support.made_faces import pattern
 from support.tiny_recipes import TINY_COMPACT
 

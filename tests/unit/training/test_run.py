@@ -2,7 +2,7 @@ import pytest
 
 from fsrfer.errors import RecipeError, TrainingError
 from fsrfer.recipes.schema import load_recipe, save_recipe
-from fsrfer.training.networks import compact_net
+from fsrfer.training.build import compact_net
 from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, finished_recipe, load_network, save_weights
 from support.tiny_recipes import TINY_COMPACT
 

@@ -1,0 +1,1 @@
+"""All that compares methods: rivals, ablations, statistics, reports; nothing below imports it."""

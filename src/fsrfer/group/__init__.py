@@ -1,0 +1,1 @@
+"""From many unsure faces to what can be said of a group."""

@@ -1,1 +1,0 @@
-"""The way of use, without torch: sources, detection, recognition, results, annotation, sinks."""

@@ -1,0 +1,1 @@
+"""Photos and crops from end to end: the recogniser, its results, the report of a folder."""

@@ -1,0 +1,245 @@
+"""Finding faces from 8 px to the whole frame: a small pyramid of passes over tiles, merged.
+
+The network alone is reliable on faces of about 20 to 300 px. So a picture is shown to it several times: shrunk
+to fit one tile (large faces), as it is (middling ones), and enlarged (small ones); in overlapping tiles where it
+is larger than one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fsrfer.errors import ModelError
+from fsrfer.recognition.yunet import YuNet, concatenate, read_bundled_weights
+from fsrfer.types import Detections, FloatArray, UInt8Image
+
+PRESETS: dict[str, tuple[int, ...]] = {"fast": (), "default": (2,), "tiny": (3,)}
+"""The enlarged passes of each preset, after the shrunken and the plain ones that all have."""
+
+THRESHOLD = 0.7
+THRESHOLD_SMALL = 0.6
+SMALL = 16
+"""Faces below `SMALL` pixels score lower however much they are enlarged; above, that score means hands, shoes and ties."""
+
+OVERLAP = 160
+"""Of neighbouring tiles, in pixels of the pass: larger than any face an enlarged pass is asked for."""
+
+LARGEST_IN_ENLARGED = 48
+"""Pixels of the photo; an enlarged pass is unreliable above, and a plain one is good from there on."""
+
+STEP_DOWN = 4
+"""Between plain passes: a face too large for the tiles of one pass is still over 30 px in the next."""
+
+MAX_OVERLAP = 0.3
+"""Two boxes whose intersection over union is larger are one face."""
+
+MAX_INSIDE = 0.7
+"""A box of which a larger share lies in a better one (or the reverse) is a part of the same face."""
+
+MIN_INSIDE = 0.4
+"""Share of a box that must lie in the picture."""
+
+EDGE = 2
+"""Pixels of a tile; a box nearer than this to an inner edge is cut off; the next tile has it whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One look at the whole picture.
+
+    Attributes:
+        shrink: the picture is first made this many times smaller (1 or more, a float for "to fit").
+        enlarge: then each tile this many times larger (1, 2 or 3).
+        largest: the largest box kept, in pixels of the photo.
+    """
+
+    shrink: float = 1.0
+    enlarge: int = 1
+    largest: float = float("inf")
+
+
+class Detector:
+    """Finds faces in pictures of any size."""
+
+    def __init__(self, preset: str | Path = "default", threads: int | None = None):
+        """Load the network.
+
+        Args:
+            preset: ``fast``, ``default``, ``tiny``, or the path of a YuNet ONNX file, which makes the passes
+                of ``default``.
+            threads: see `open_session`.
+
+        Raises:
+            ModelError: the weights are missing, changed, or no YuNet.
+        """
+        if str(preset) in PRESETS:
+            self.enlargements = PRESETS[str(preset)]
+            self._network = YuNet(read_bundled_weights(), "the bundled detector", threads)
+        else:
+            self.enlargements = PRESETS["default"]
+            self._network = YuNet(_read(Path(preset)), str(preset), threads)
+
+    def detect(self, image: UInt8Image) -> Detections:
+        """All faces of a picture, best first.
+
+        Args:
+            image: RGB, height x width x 3.
+
+        Returns:
+            Boxes clipped to the picture, scores, and five landmarks each.
+        """
+        height, width = image.shape[:2]
+        found = concatenate([self._detect_in_pass(image, look) for look in self.passes(height, width)])
+        return suppress(clip(sure(found), height, width))
+
+    def passes(self, height: int, width: int) -> list[Pass]:
+        """The looks a picture of this size needs; a small one needs no shrunken look."""
+        fit = max(height / self._network.height, width / self._network.width, 1.0)
+        looks = [Pass(shrink=fit)] if fit > 1 else []
+        shrink = 1.0
+        while shrink * 1.5 < fit or shrink == 1:
+            looks.append(Pass(shrink=shrink))
+            shrink *= STEP_DOWN
+        return looks + [Pass(enlarge=factor, largest=LARGEST_IN_ENLARGED) for factor in self.enlargements]
+
+    def _detect_in_pass(self, image: UInt8Image, look: Pass) -> Detections:
+        picture = _shrink(image, look.shrink)
+        parts = [self._detect_in_tile(picture, tile, look) for tile in self._tiles(picture, look.enlarge)]
+        merged = concatenate(parts)
+        scale_y, scale_x = image.shape[0] / picture.shape[0], image.shape[1] / picture.shape[1]
+        scaled = _affine(merged, (scale_x, scale_y), (0, 0))
+        return _select(scaled, _sides(scaled.boxes).max(axis=1, initial=0) < look.largest)
+
+    def _tiles(self, picture: UInt8Image, enlarge: int) -> Iterator[tuple[int, int, int, int]]:
+        """Overlapping tiles ``(x1, y1, x2, y2)`` that fill the network's window once enlarged."""
+        height, width = picture.shape[:2]
+        for top, bottom in spread(height, self._network.height // enlarge, -(-OVERLAP // enlarge)):
+            for left, right in spread(width, self._network.width // enlarge, -(-OVERLAP // enlarge)):
+                yield left, top, right, bottom
+
+    def _detect_in_tile(self, picture: UInt8Image, tile: tuple[int, int, int, int], look: Pass) -> Detections:
+        left, top, right, bottom = tile
+        window = _enlarge(picture[top:bottom, left:right], look.enlarge)
+        found = self._network.detect(window, THRESHOLD_SMALL)
+        found = _select(found, ~_is_cut(found.boxes, tile, window.shape, picture.shape))
+        return _affine(found, (1 / look.enlarge, 1 / look.enlarge), (left, top))
+
+
+def spread(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
+    """Intervals of at most ``window`` that cover ``0..length`` evenly and overlap by ``overlap`` or more.
+
+    Example:
+        >>> spread(100, 60, 20)
+        [(0, 60), (40, 100)]
+        >>> spread(50, 60, 20)
+        [(0, 50)]
+    """
+    if length <= window:
+        return [(0, length)]
+    overlap = min(overlap, window // 2)
+    count = -(-(length - overlap) // (window - overlap))
+    starts = np.linspace(0, length - window, count).astype(int).tolist()
+    return [(start, start + window) for start in starts]
+
+
+def sure(found: Detections) -> Detections:
+    """Without boxes whose score is too low for their size."""
+    wanted = np.where(_sides(found.boxes)[:, 1] < SMALL, THRESHOLD_SMALL, THRESHOLD)
+    return _select(found, np.asarray(found.scores >= wanted))
+
+
+def clip(found: Detections, height: int, width: int) -> Detections:
+    """Boxes cut to the picture, without those that are not finite or lie outside it."""
+    found = _select(found, _all_of(np.isfinite(found.boxes)))
+    boxes = found.boxes.copy()
+    boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)
+    boxes[:, 1::2] = boxes[:, 1::2].clip(0, height)
+    is_inside = _area(boxes) >= MIN_INSIDE * _area(found.boxes)
+    return _select(Detections(boxes, found.scores, found.landmarks), is_inside & _all_of(_sides(boxes) >= 1))
+
+
+def suppress(found: Detections) -> Detections:
+    """One box a face: the best, and none that overlaps it by much or is a part of it; best first."""
+    order = np.argsort(-found.scores, kind="stable")
+    kept: list[int] = []
+    while order.size:
+        best, order = int(order[0]), order[1:]
+        kept.append(best)
+        shared = _intersection(found.boxes[best], found.boxes[order])
+        area, areas = _area(found.boxes[best : best + 1])[0], _area(found.boxes[order])
+        is_double = shared > MAX_OVERLAP * (area + areas - shared)
+        is_part = shared > MAX_INSIDE * np.minimum(area, areas)
+        order = order[~(is_double | is_part)]
+    return _select(found, np.array(kept, int))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        presets = ", ".join(PRESETS)
+        reason = error.strerror or error
+        raise ModelError(
+            f"{path}: no detector there ({reason}); name a YuNet .onnx file, or one of {presets}"
+        ) from error
+
+
+def _shrink(image: UInt8Image, factor: float) -> UInt8Image:
+    if factor == 1:
+        return image
+    size = (max(1, int(image.shape[1] / factor)), max(1, int(image.shape[0] / factor)))
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+
+
+def _enlarge(tile: UInt8Image, factor: int) -> UInt8Image:
+    if factor == 1:
+        return tile
+    size = (tile.shape[1] * factor, tile.shape[0] * factor)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(tile)).resize(size, Image.Resampling.BICUBIC))
+
+
+def _is_cut(
+    boxes: FloatArray, tile: tuple[int, int, int, int], window: tuple[int, ...], picture: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Which boxes of a window touch an edge of their tile that is not an edge of the picture."""
+    left, top, right, bottom = tile
+    return (
+        ((boxes[:, 0] < EDGE) & (left > 0))
+        | ((boxes[:, 1] < EDGE) & (top > 0))
+        | ((boxes[:, 2] > window[1] - EDGE) & (right < picture[1]))
+        | ((boxes[:, 3] > window[0] - EDGE) & (bottom < picture[0]))
+    )
+
+
+def _affine(found: Detections, scale: tuple[float, float], shift: tuple[float, float]) -> Detections:
+    by, to = np.array(scale, np.float32), np.array(shift, np.float32)
+    boxes = found.boxes * np.tile(by, 2) + np.tile(to, 2)
+    landmarks = None if found.landmarks is None else found.landmarks * by + to
+    return Detections(boxes, found.scores, landmarks)
+
+
+def _select(found: Detections, which: NDArray[np.bool_] | NDArray[np.int_]) -> Detections:
+    landmarks = None if found.landmarks is None else found.landmarks[which]
+    return Detections(found.boxes[which], found.scores[which], landmarks)
+
+
+def _all_of(conditions: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(conditions.all(axis=1))
+
+
+def _sides(boxes: FloatArray) -> FloatArray:
+    return boxes[:, 2:] - boxes[:, :2]
+
+
+def _area(boxes: FloatArray) -> FloatArray:
+    return np.asarray(_sides(boxes).clip(0).prod(axis=1))
+
+
+def _intersection(box: FloatArray, others: FloatArray) -> FloatArray:
+    corners = np.hstack([np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])])
+    return _area(corners)

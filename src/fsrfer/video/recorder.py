@@ -1,0 +1,345 @@
+"""What a video run writes, window by window, so that it can be stopped at any moment and gone on with.
+
+After each time window the tables are on disk and ``progress.json`` says how far they reach; whatever was written after
+that is cut off before going on. In aggregate-only runs nothing that is written speaks of fewer than ``min_group`` faces.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fsrfer.errors import InputError
+from fsrfer.files import write_text
+from fsrfer.group.estimate import Average, GroupEstimate, Tally, estimate
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.model_file import ModelInfo
+from fsrfer.output.tables import Row, Table, open_table
+from fsrfer.photo.results import likeliest, rounded_px
+from fsrfer.video.pooling import Pool
+from fsrfer.video.recognizer import Memory, Moment, Sighting
+from fsrfer.video.writer import VideoWriter
+
+STATE = "progress.json"
+
+_BOX = ("x1", "y1", "x2", "y2")
+_ANSWER = ("expression", "probability", "certain", "too_small")
+
+FACE_COLUMNS = (
+    *("time", "track", *_BOX, "detection_score", "detected", "size_px", "effective_px", *_ANSWER, *EXPRESSIONS),
+    *("frame_expression", "frame_probability"),
+)
+"""Columns of ``faces.*``: the answer is pooled over the track's last frames, the last two columns are the frame's own."""
+
+_SHARES = tuple(f"{name}{end}" for name in (*EXPRESSIONS, "valence") for end in ("", "_low", "_high"))
+_COUNTS = ("faces", "faces_per_frame", "counted", "too_small", "uncertain")
+
+GROUP_COLUMNS = ("start", "end", "frames", *_COUNTS, *_SHARES, "corrected", "withheld")
+"""Columns of ``group.*``: a row a time window; counts and shares are empty where fewer faces than allowed were withheld."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run records.
+
+    Attributes:
+        window: length of a time window in seconds.
+        table: format of the tables.
+        min_face: in pixels; lower faces are not counted.
+        min_group: in aggregate-only runs, smaller groups are withheld; 0 otherwise.
+        aggregate_only: whether nothing of single faces is written.
+    """
+
+    window: float
+    table: str
+    min_face: float
+    min_group: int = 0
+    aggregate_only: bool = False
+
+
+@dataclass(slots=True)
+class Window:
+    """The faces of one time window; each counts once, with all its frames pooled.
+
+    Attributes:
+        index: windows are counted from the clip's beginning.
+        frames, sightings: how many so far.
+        pools: by track.
+    """
+
+    index: int
+    frames: int = 0
+    sightings: int = 0
+    pools: dict[int, Pool] = field(default_factory=dict)
+
+    def add(self, moment: Moment) -> None:
+        """Take one frame."""
+        self.frames += 1
+        self.sightings += len(moment.sightings)
+        for sighting in moment.sightings:
+            pool = self.pools.get(sighting.track, Pool.empty())
+            face = sighting.face
+            self.pools[sighting.track] = pool.add(
+                sighting.probabilities, face.size_px, moment.time, effective_px=face.effective_px
+            )
+
+    def tally(self, certain_from: float, min_face: float, certain_px: float = 0.0) -> Tally:
+        """Its faces."""
+        tally = Tally()
+        for pool in self.pools.values():
+            answer = likeliest(pool.probabilities, pool.size_px, certain_from, min_face, pool.effective_px, certain_px)
+            too_small = pool.size_px < min_face
+            tally.add(pool.probabilities, pool.size_px, answer.certain, too_small, pool.effective_px)
+        return tally
+
+
+@dataclass(slots=True)
+class Totals:
+    """The whole clip so far, in constant memory.
+
+    Attributes:
+        faces: of every window that was not withheld, once a window; only an `Average` in aggregate-only runs.
+        frames, sightings, windows, withheld: how many.
+        busiest: the largest number of faces counted in one window.
+    """
+
+    faces: Tally | Average
+    frames: int = 0
+    sightings: int = 0
+    windows: int = 0
+    withheld: int = 0
+    busiest: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return {name: getattr(self, name) for name in _TOTALS} | {"faces": self.faces.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Totals":
+        """The reverse of `to_dict`."""
+        kind = Tally if "rows" in values["faces"] else Average
+        return cls(kind.from_dict(values["faces"]), *(values[name] for name in _TOTALS))
+
+
+_TOTALS = ("frames", "sightings", "windows", "withheld", "busiest")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: everything up to the beginning of window ``next_window`` is written.
+
+    Attributes:
+        identity: of the source and the settings; a run goes on only with the same.
+        next_window: index of the first window that is not written.
+        marks: of the tables and the video.
+        totals: see `Totals`.
+        memory: of the faces followed; None in aggregate-only runs.
+    """
+
+    identity: Mapping[str, Any]
+    next_window: int
+    marks: Mapping[str, int]
+    totals: Totals
+    memory: Memory | None
+
+    def save(self, folder: Path) -> None:
+        """Write it atomically."""
+        values = {
+            "identity": self.identity,
+            "next_window": self.next_window,
+            "marks": self.marks,
+            "totals": self.totals.to_dict(),
+            "memory": self.memory and self.memory.to_dict(),
+        }
+        write_text(folder / STATE, json.dumps(values))
+
+    @classmethod
+    def load(cls, folder: Path, identity: Mapping[str, Any]) -> "Progress":
+        """Read it back.
+
+        Raises:
+            InputError: there is none, it cannot be read, or it belongs to other settings.
+        """
+        path = folder / STATE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            changed = sorted(name for name in identity if values["identity"].get(name) != identity[name])
+            if changed:
+                raise InputError(
+                    f"{folder}: cannot go on with other settings ({', '.join(changed)}); use the same ones"
+                )
+            memory = values["memory"] and Memory.from_dict(values["memory"])
+            return cls(identity, values["next_window"], values["marks"], Totals.from_dict(values["totals"]), memory)
+        except FileNotFoundError:
+            raise InputError(f"{folder}: no unfinished run here; start without --resume") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); start again without --resume") from error
+
+
+class Recorder:
+    """Writes a run into a folder (or nowhere) and sums it up.
+
+    Attributes:
+        totals: of the whole clip so far.
+        groups: the table of time windows, or None.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        info: ModelInfo,
+        identity: Mapping[str, Any],
+        folder: Path | None = None,
+        video: Path | None = None,
+        blur: bool = False,
+        progress: Progress | None = None,
+    ):
+        """Open the outputs, cut back to what ``progress`` says.
+
+        Raises:
+            InputError: something cannot be written.
+        """
+        self._plan, self._info, self._identity, self._folder = plan, info, identity, folder
+        self.totals = progress.totals if progress else Totals(Average() if plan.aggregate_only else Tally())
+        marks: Mapping[str, int] = progress.marks if progress else {}
+        self.groups = self._table("group", GROUP_COLUMNS, marks)
+        self._faces = None if plan.aggregate_only else self._table("faces", FACE_COLUMNS, marks)
+        self._video = VideoWriter(video, blur, marks.get("video")) if video else None
+        self._window: Window | None = None
+        self._rows: list[Row] = []
+        self._memory: Memory | None = progress.memory if progress else None
+
+    def add(self, moment: Moment) -> None:
+        """Take the next frame; when it opens a new time window, the last one is written."""
+        index = int((moment.time + 1e-6) // self._plan.window)
+        if self._window is not None and index != self._window.index:
+            self._write_window()
+            self._save(index)
+        if self._window is None:
+            self._window = Window(index)
+        self._window.add(moment)
+        if self._faces is not None:
+            self._rows += [face_row(moment.time, sighting) for sighting in moment.sightings]
+        if self._video is not None:
+            self._video.add(moment)
+        self._memory = moment.memory
+
+    def close(self, complete: bool) -> GroupEstimate:
+        """Write the last window and finish all files; returns what can be said of the whole clip.
+
+        Args:
+            complete: whether the clip was read to its end; if not, the run can be gone on with.
+        """
+        self._write_window()
+        for table in self._tables().values():
+            table.finish(keep_parts=not complete)
+        if self._video is not None:
+            self._video.finish(keep_parts=not complete)
+        if complete and self._folder is not None:
+            (self._folder / STATE).unlink(missing_ok=True)
+        return self.estimate()
+
+    def estimate(self) -> GroupEstimate:
+        """The whole clip; faces that were seen in several windows make its interval no narrower."""
+        faces = self.totals.faces
+        return faces.estimate() if isinstance(faces, Average) else estimate(faces, self._info, float(self.people()))
+
+    def people(self) -> int:
+        """How many different faces the clip showed, as far as they could be followed; never less than in one window."""
+        followed = self._memory.started if self._memory else 0
+        return max(followed, self.totals.busiest)
+
+    def _table(self, name: str, columns: tuple[str, ...], marks: Mapping[str, int]) -> Table | None:
+        if self._folder is None:
+            return None
+        return open_table(self._folder, name, self._plan.table, columns, marks.get(name))
+
+    def _tables(self) -> dict[str, Table]:
+        named = {"group": self.groups, "faces": self._faces}
+        return {name: table for name, table in named.items() if table is not None}
+
+    def _write_window(self) -> None:
+        window = self._window
+        if window is None:
+            return
+        tally = window.tally(self._info.certain_from, self._plan.min_face, self._info.certain_px)
+        group = None if tally.counted < self._plan.min_group else estimate(tally, self._info)
+        self._add_to_totals(window, tally, group)
+        if self.groups is not None:
+            self.groups.append([group_row(window, self._plan, group)])
+        if self._faces is not None:
+            self._faces.append(self._rows)
+        if self._video is not None:
+            self._video.end_part()
+        self._window, self._rows = None, []
+
+    def _add_to_totals(self, window: Window, tally: Tally, group: GroupEstimate | None) -> None:
+        totals = self.totals
+        totals.frames += window.frames
+        totals.windows += 1
+        if group is None:
+            totals.withheld += 1
+            return
+        totals.sightings += window.sightings
+        totals.busiest = max(totals.busiest, tally.counted)
+        if isinstance(totals.faces, Average):
+            totals.faces.add(tally, group)
+        else:
+            totals.faces.merge(tally)
+
+    def _save(self, next_window: int) -> None:
+        if self._folder is None:
+            return
+        marks = {name: table.mark() for name, table in self._tables().items()}
+        if self._video is not None:
+            marks["video"] = self._video.mark()
+        memory = None if self._plan.aggregate_only else self._memory
+        Progress(self._identity, next_window, marks, self.totals, memory).save(self._folder)
+
+
+def face_row(time: float, sighting: Sighting) -> Row:
+    """A face of one frame, by `FACE_COLUMNS`."""
+    face = sighting.face
+    corners = dict(zip(_BOX, (round(value, 2) for value in face.box), strict=True))
+    return {
+        "time": round(time, 4),
+        "track": sighting.track,
+        **corners,
+        "detection_score": round(face.detection_score, 4),
+        "detected": sighting.detected,
+        "size_px": rounded_px(face.size_px),
+        "effective_px": rounded_px(face.effective_px),
+        "expression": face.expression,
+        "probability": round(face.probability, 6),
+        "certain": face.certain,
+        "too_small": face.too_small,
+        **{name: round(value, 6) for name, value in face.probabilities.items()},
+        "frame_expression": sighting.alone.expression,
+        "frame_probability": round(sighting.alone.probability, 6),
+    }
+
+
+def group_row(window: Window, plan: Plan, group: GroupEstimate | None) -> Row:
+    """A time window, by `GROUP_COLUMNS`; None for a group that is withheld."""
+    row: Row = {
+        **dict.fromkeys(GROUP_COLUMNS),
+        "start": round(window.index * plan.window, 4),
+        "end": round((window.index + 1) * plan.window, 4),
+        "frames": window.frames,
+        "withheld": group is None,
+    }
+    if group is None:
+        return row
+    counts = {name: value for name, value in asdict(group).items() if name in _COUNTS}
+    row |= {**counts, "faces_per_frame": round(window.sightings / window.frames, 3), "corrected": group.corrected}
+    summaries = {**group.shares, **({"valence": group.valence} if group.valence else {})}
+    for name, share in summaries.items():
+        value, low, high = share.to_dict().values()
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return row
+
+
+def unfinished(folder: Path) -> bool:
+    """Whether a folder holds a run that was stopped."""
+    return (folder / STATE).is_file()

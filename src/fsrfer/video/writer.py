@@ -1,0 +1,176 @@
+"""Writing the sampled frames as a video with the results drawn on them, faces pixelated if asked."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from fsrfer.errors import InputError
+from fsrfer.files import atomic_path
+from fsrfer.output.annotation import annotate
+from fsrfer.types import Box, UInt8Image
+from fsrfer.video.recognizer import Moment
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+TICKS = 1000
+"""Presentation times are written in milliseconds."""
+
+LARGEST_SIDE = 1920
+"""Of a video, in pixels, up to which small frames are enlarged twice so that labels can be read."""
+
+MOSAIC = 4
+"""Squares across a pixelated face: too few to know anyone by."""
+
+BLUR_MARGIN = 0.2
+"""Added around a face before it is pixelated, relative to its longer side: hair and ears tell much."""
+
+
+class VideoWriter:
+    """An MP4 file, written as one part a time window so that a stopped run can go on; the parts are joined at the end."""
+
+    def __init__(self, path: Path, blur: bool = False, mark: int | None = None):
+        """Prepare to write.
+
+        Args:
+            path: of the video; its parts lie in a folder beside it until the end.
+            blur: whether faces are pixelated.
+            mark: from `mark`, to go on from there; None to begin anew.
+
+        Raises:
+            InputError: the folder cannot be written, or parts are gone.
+        """
+        self.path = path
+        self._blur = blur
+        self._folder = path.with_name(path.name + ".parts")
+        self._open: tuple[OutputContainer, VideoStream, float] | None = None
+        try:
+            if mark is None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            parts = self._parts()
+            if mark is not None and len(parts) < mark:
+                raise InputError(f"{path}: its parts are gone since the work stopped; start again without --resume")
+            for part in parts[mark or 0 :]:
+                part.unlink()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+
+    def add(self, moment: Moment) -> None:
+        """Draw and write one frame."""
+        import av
+
+        picture = self.draw(moment)
+        if self._open is None:
+            self._open = self._start_part(picture.shape[1], picture.shape[0], moment.time)
+        container, stream, start = self._open
+        canvas = fit(picture, stream.codec_context.width, stream.codec_context.height)
+        frame = av.VideoFrame.from_ndarray(canvas, format="rgb24")
+        frame.pts, frame.time_base = round((moment.time - start) * TICKS), Fraction(1, TICKS)
+        container.mux(stream.encode(frame))
+
+    def draw(self, moment: Moment) -> UInt8Image:
+        """The frame with its results; with `blur`, nobody can be recognised in it, a face that was just lost included."""
+        if moment.rgb is None:
+            raise ValueError("the moment carries no picture")
+        faces = [sighting.face for sighting in moment.sightings]
+        rgb = pixelate(moment.rgb, [*(face.box for face in faces), *moment.hidden]) if self._blur else moment.rgb
+        return np.asarray(annotate(rgb, faces, 2 if 2 * max(moment.size) <= LARGEST_SIDE else 1))
+
+    def end_part(self) -> None:
+        """Close the part of this time window, if any frame was written to it."""
+        if self._open is None:
+            return
+        container, stream, _ = self._open
+        container.mux(stream.encode(None))
+        container.close()
+        self._open = None
+
+    def mark(self) -> int:
+        """Number of whole parts."""
+        return len(self._parts())
+
+    def finish(self, keep_parts: bool) -> None:
+        """Join the parts into the video without encoding them again; the parts stay if the run may go on."""
+        self.end_part()
+        parts = self._parts()
+        if parts:
+            with atomic_path(self.path) as partial:
+                join(parts, [_start_of(part) for part in parts], partial)
+        if not keep_parts:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start_part(self, width: int, height: int, time: float) -> "tuple[OutputContainer, VideoStream, float]":
+        import av
+
+        path = self._folder / f"{len(self._parts()):06d}-{round(time * TICKS)}.mp4"
+        container = av.open(str(path), "w")
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        stream: Any = container.add_stream(codec, rate=TICKS)
+        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, TICKS)
+        stream.codec_context.max_b_frames = 0
+        if codec == "libx264":
+            stream.options = {"preset": "veryfast", "crf": "21"}
+        return container, stream, time
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._folder.glob("[0-9]*.mp4"))
+
+
+def pixelate(rgb: UInt8Image, boxes: Iterable[Box]) -> UInt8Image:
+    """A copy in which each box, with a margin, is a mosaic of `MOSAIC` x `MOSAIC` squares."""
+    copy = rgb.copy()
+    height, width = rgb.shape[:2]
+    for x1, y1, x2, y2 in boxes:
+        margin = BLUR_MARGIN * max(x2 - x1, y2 - y1)
+        left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
+        right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)
+        if right <= left or bottom <= top:
+            continue
+        part = Image.fromarray(rgb[top:bottom, left:right])
+        coarse = part.resize((MOSAIC, MOSAIC), Image.Resampling.BOX)
+        copy[top:bottom, left:right] = np.asarray(coarse.resize(part.size, Image.Resampling.NEAREST))
+    return copy
+
+
+def fit(picture: UInt8Image, width: int, height: int) -> UInt8Image:
+    """The picture cut or padded on its right and below; a stream may change its size on the way."""
+    canvas = np.zeros((height, width, 3), np.uint8)
+    part = picture[:height, :width]
+    canvas[: part.shape[0], : part.shape[1]] = part
+    return canvas
+
+
+def join(parts: Sequence[Path], starts: Sequence[int], target: Path) -> None:
+    """Put encoded videos one after the other.
+
+    Args:
+        parts: MP4 files of one codec and size.
+        starts: presentation time of each, in `TICKS`.
+        target: the file to write.
+    """
+    import av
+
+    with av.open(str(target), "w", format="mp4") as output:
+        stream = None
+        for part, start in zip(parts, starts, strict=True):
+            with av.open(str(part)) as container:
+                source = container.streams.video[0]
+                stream = stream or output.add_stream_from_template(source)
+                for packet in container.demux(source):
+                    if packet.pts is None or packet.dts is None or packet.time_base is None:
+                        continue
+                    shift = round(Fraction(start - starts[0], TICKS) / packet.time_base)
+                    packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                    output.mux(packet)
+
+
+def _start_of(part: Path) -> int:
+    return int(part.stem.partition("-")[2])

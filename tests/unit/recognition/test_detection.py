@@ -1,0 +1,152 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsrfer.errors import ModelError
+from fsrfer.images import load_rgb, resize
+from fsrfer.recognition.detection import PRESETS, Detector, clip, spread, suppress
+from fsrfer.types import Detections, UInt8Image
+
+
+@pytest.fixture(scope="module")
+def fast() -> Detector:
+    return Detector("fast", threads=1)
+
+
+@pytest.fixture(scope="module")
+def default() -> Detector:
+    return Detector("default", threads=1)
+
+
+def shrunk(path: Path, factor: float) -> UInt8Image:
+    rgb = load_rgb(path)
+    return resize(rgb, (round(rgb.shape[1] / factor), round(rgb.shape[0] / factor)))
+
+
+def heights(found: Detections) -> np.ndarray:
+    return found.boxes[:, 3] - found.boxes[:, 1]
+
+
+def boxes(*rows: tuple[float, ...]) -> Detections:
+    corners = np.array([row[:4] for row in rows], np.float32)
+    return Detections(corners, np.array([row[4] for row in rows], np.float32), np.zeros((len(rows), 5, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "faces", "people"),
+    [("group-5.jpg", 7, 8), ("stock-group-1.jpg", 15, 17), ("solvay1927.jpg", 29, 31), ("no_face.jpg", 0, 0)],
+)
+def test_everyone_in_a_group_is_found_and_hardly_anything_else(
+    photos: Path, fast: Detector, name: str, faces: int, people: int
+) -> None:
+    found = fast.detect(load_rgb(photos / name))
+    assert faces <= len(found) <= people
+    assert (np.diff(found.scores) <= 0).all()
+
+
+def test_landmarks_lie_about_their_boxes_eyes_above_the_mouth(photos: Path, fast: Detector) -> None:
+    found = fast.detect(load_rgb(photos / "stock-group-1.jpg"))
+    assert found.landmarks is not None
+    for box, points in zip(found.boxes, found.landmarks, strict=True):
+        slack = 0.1 * (box[2:] - box[:2])  # a nose in profile may stand out
+        assert (points > box[:2] - slack).all()
+        assert (points < box[2:] + slack).all()
+        assert points[:2, 1].max() < points[3:, 1].min()
+        assert points[0, 0] < points[1, 0]  # the subject's right eye is on the left of the picture
+
+
+def test_faces_of_ten_pixels_need_an_enlarged_pass(photos: Path, fast: Detector, default: Detector) -> None:
+    crowd = shrunk(photos / "solvay1927.jpg", 7.5)
+    assert len(fast.detect(crowd)) < 20
+    found = default.detect(crowd)
+    assert 27 <= len(found) <= 31
+    assert 7 < np.median(heights(found)) < 12
+
+
+def test_tiny_finds_faces_of_eight_pixels(photos: Path) -> None:
+    found = Detector("tiny", threads=1).detect(shrunk(photos / "solvay1927.jpg", 9))
+    assert 26 <= len(found) <= 32
+    assert np.median(heights(found)) < 9
+
+
+def test_a_face_is_found_wherever_it_stands(photos: Path, fast: Detector) -> None:
+    # Wider than a tile, so that some places are on the seams.
+    head = shrunk(photos / "stock-group-1.jpg", 2)[260:420, 160:340]
+    backdrop = np.full((900, 1500, 3), head.reshape(-1, 3).mean(axis=0), np.uint8)
+    for x, y in ((0, 0), (520, 100), (600, 460), (555, 500), (1320, 740)):
+        picture = backdrop.copy()
+        picture[y : y + head.shape[0], x : x + head.shape[1]] = head
+        assert len(fast.detect(picture)) >= 1, (x, y)
+
+
+@pytest.mark.parametrize(("preset", "height"), [("fast", 1800), ("fast", 600), ("default", 250), ("tiny", 120)])
+def test_one_large_face_is_one_face_however_large(photos: Path, fast: Detector, preset: str, height: int) -> None:
+    rgb = load_rgb(photos / "image_with_alpha.png")
+    x1, y1, x2, y2 = fast.detect(resize(rgb, (762, 518))).boxes[0] * 2
+    pad = 0.45 * (y2 - y1)
+    head = rgb[max(0, int(y1 - pad)) : int(y2 + pad), max(0, int(x1 - pad)) : int(x2 + pad)]
+    picture = resize(head, (round(height * head.shape[1] / head.shape[0]), height))
+    assert len(Detector(preset, threads=1).detect(picture)) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 700), (3, 2), (40, 31), (64, 64), (641, 20), (1300, 9)])
+@pytest.mark.parametrize("fill", [0, 255, "noise"])
+def test_no_face_in_nothing_at_any_size(fast: Detector, shape: tuple[int, int], fill: object) -> None:
+    rng = np.random.default_rng(1)
+    picture = rng.integers(0, 256, (*shape, 3), np.uint8) if fill == "noise" else np.full((*shape, 3), fill, np.uint8)
+    assert len(fast.detect(picture)) == 0
+
+
+def test_boxes_are_cut_to_the_picture_and_wild_ones_dropped() -> None:
+    found = clip(
+        boxes((-4, 5, 20, 25, 0.9), (np.inf, 0, np.inf, 5, 1.0), (200, 200, 220, 230, 0.8), (np.nan, 0, 4, 4, 0.9)),
+        height=100,
+        width=100,
+    )
+    assert found.boxes.tolist() == [[0, 5, 20, 25]]
+
+
+def test_one_box_a_face() -> None:
+    face, double, part, neighbour = (
+        (10, 10, 30, 40, 0.9),
+        (12, 11, 31, 41, 0.8),
+        (14, 30, 22, 39, 0.7),
+        (29, 10, 50, 40, 0.6),
+    )
+    assert suppress(boxes(part, face, neighbour, double)).scores.tolist() == pytest.approx([0.9, 0.6])
+    assert len(suppress(Detections.none())) == 0
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "overlap"), [(1, 640, 160), (640, 640, 160), (641, 640, 160), (9999, 213, 54)]
+)
+def test_tiles_cover_everything_and_overlap_enough(length: int, window: int, overlap: int) -> None:
+    tiles = spread(length, window, overlap)
+    assert tiles[0][0] == 0
+    assert tiles[-1][1] == length
+    assert all(end - start <= window for start, end in tiles)
+    assert all(before[1] - after[0] >= overlap for before, after in pairwise(tiles))
+
+
+def test_a_preset_repeats_no_pass_that_would_see_the_same(fast: Detector) -> None:
+    assert len(fast.passes(480, 640)) == 1
+    assert [look.shrink for look in fast.passes(1280, 640)] == [2, 1]
+    # A face too large for the tiles of one pass must be large enough in the next.
+    shrinks = sorted(look.shrink for look in fast.passes(9000, 10000))
+    assert all(after / before <= 6 for before, after in pairwise(shrinks))
+
+
+def test_presets_differ_in_their_enlarged_passes_only() -> None:
+    passes = {name: Detector(name, threads=1).passes(2000, 3000) for name in PRESETS}
+    plain = [look for look in passes["fast"] if look.enlarge == 1]
+    assert passes["fast"] == plain
+    assert all(
+        looks[: len(plain)] == plain and len(looks) > len(plain) for name, looks in passes.items() if name != "fast"
+    )
+
+
+def test_a_missing_detector_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="fast, default, tiny"):
+        Detector(tmp_path / "none.onnx")

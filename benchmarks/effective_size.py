@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -18,9 +19,10 @@ from fsrfer.data import readers
 from fsrfer.data.dataset import load_pixels
 from fsrfer.errors import FsrferError
 from fsrfer.evaluation.by_factor import Degrade, by_camera, plainly
-from fsrfer.evaluation.calibration import DEGREE, Views, crossfitted, fit_calibration, temperatures
 from fsrfer.evaluation.metrics import calibration_error
+from fsrfer.export.calibration import DEGREE, Views, crossfitted, fit_calibration
 from fsrfer.export.release import FACTORS, answers
+from fsrfer.networks.calibrated import temperatures
 from fsrfer.networks.compact import CompactNet
 from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.schema import load_recipe
@@ -62,8 +64,9 @@ def main() -> None:
         for factor in FACTORS:
             figures[f"x{factor:g}"][f"calibration error, {what}"] = calibration_error(dataset.labels, unseen[factor])
     coefficients = fit_calibration(plain, dataset.labels).temperature
-    for factor in FACTORS:
-        figures[f"x{factor:g}"]["temperature"] = float(temperatures(-np.log2([factor]), coefficients)[0])
+    found = temperatures(-torch.tensor(FACTORS).log2(), torch.tensor(coefficients))
+    for factor, temperature in zip(FACTORS, found.tolist(), strict=True):
+        figures[f"x{factor:g}"]["temperature"] = temperature
     Console().print(_table(figures, f"{options.run} on {name} {options.split}: {len(dataset)} faces"))
     if options.json:
         options.json.write_text(json.dumps({"faces": len(dataset), "factors": figures}, indent=2) + "\n")

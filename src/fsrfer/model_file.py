@@ -48,8 +48,8 @@ class ModelInfo:
         training: how it was trained: data sets, their hashes, recipe, seed, steps.
         accuracy: measured figures: data set and split, then a figure a factor.
         confusion: soft confusion by face height in pixels (the effective height where the graph estimates it; see
-            `fsrfer.group.quantification`): row t sums the probabilities of calibration faces of true class t, rows and columns in the order of
-            `EXPRESSIONS`; empty if it was not measured.
+            `fsrfer.group.quantification`): row t sums the probabilities of calibration faces of true class t, rows and columns
+            in the order of `EXPRESSIONS`; empty if it was not measured.
     """
 
     name: str
@@ -110,7 +110,7 @@ def verify_seal(data: bytes, where: str) -> str:
     """
     found = _SEAL.findall(data)
     if len(found) != 1:
-        raise ModelError(f"{where}: not an fsrfer model; use one that `fsrfer train` or `fsrfer export` wrote")
+        raise ModelError(f"{where}: not an fsrfer model; use one that `fsrfer train` wrote")
     digits = found[0]
     if hashlib.sha256(data.replace(digits, b"0" * 64)).hexdigest().encode() != digits:
         raise ModelError(

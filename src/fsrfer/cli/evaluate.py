@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
     from fsrfer.data import readers
     from fsrfer.evaluation.by_factor import by_camera, plainly, probabilities_at
-    from fsrfer.evaluation.calibration import selective_accuracy
+    from fsrfer.evaluation.certainty import selective_accuracy
     from fsrfer.evaluation.metrics import score
     from fsrfer.files import write_text
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from torch import nn
 
 from fsrfer.files import atomic_path
 from fsrfer.model_file import BLANK_SEAL, INFO_KEY, SEAL_KEY, STEP, ModelInfo, seal
+from fsrfer.networks.calibrated import RawNetwork
 
 OPSET = 18
 
@@ -51,7 +52,7 @@ def to_onnx(network: nn.Module, channels: int, size: int) -> onnx.ModelProto:
 
 
 @torch.no_grad()
-def round_kernels(network: nn.Module) -> None:
+def round_kernels(network: nn.Module | RawNetwork) -> None:
     """Round the kernels of a network's convolutions to what 8 bits can hold: 255 even steps in each output channel."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -63,23 +64,22 @@ def store_bytes(model: onnx.ModelProto) -> None:
     """Keep the kernels of a graph's convolutions in 8 bits and a factor for each output channel: a quarter of its file.
 
     It changes nothing where they were rounded before, as a norm that is folded into a kernel scales whole output channels.
-    The graph makes them float32 again before it computes, which ONNX Runtime does once, as it loads the graph.
+    The graph makes them float32 again before it computes, which `fsrfer.recognition.runtime` has done once, on loading.
     """
     graph = model.graph
     kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
     for item in [item for item in graph.initializer if item.name in kernels]:
         kernel = numpy_helper.to_array(item)
-        step = np.abs(kernel).max((1, 2, 3), keepdims=True) / np.float32(STEPS)
-        counts = np.rint(kernel / np.where(step > 0, step, 1)).astype(np.int8)
-        whole, factor, restored = (f"{item.name}{part}" for part in ("/whole", STEP, "/float32"))
+        step = np.abs(kernel).max((1, 2, 3)) / np.float32(STEPS)
+        counts = np.rint(kernel / np.where(step > 0, step, 1)[:, None, None, None]).astype(np.int8)
+        factor, restored = f"{item.name}{STEP}", f"{item.name}/float32"
         for node in graph.node:
             node.input[:] = [restored if name == item.name else name for name in node.input]
         for described in graph.value_info:
             described.name = restored if described.name == item.name else described.name
         item.CopyFrom(numpy_helper.from_array(counts, item.name))
         graph.initializer.append(numpy_helper.from_array(step, factor))
-        graph.node.insert(0, helper.make_node("Mul", [whole, factor], [restored]))
-        graph.node.insert(0, helper.make_node("Cast", [item.name], [whole], to=TensorProto.FLOAT))
+        graph.node.insert(0, helper.make_node("DequantizeLinear", [item.name, factor], [restored], axis=0))
 
 
 def write_model(model: onnx.ModelProto, info: ModelInfo, target: Path) -> None:

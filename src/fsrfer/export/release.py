@@ -1,5 +1,6 @@
 """From a trained network to a model file that says what it is worth: calibrated, measured, described, checked."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,23 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from fsrfer.errors import ModelError
-from fsrfer.evaluation.calibration import (
-    DEGREE,
-    Views,
-    crossfitted,
-    fit_calibration,
-    fit_certainty,
-    selective_accuracy,
-    temperatures,
-    view_probabilities,
-)
+from fsrfer.evaluation.certainty import fit_certainty, selective_accuracy
 from fsrfer.evaluation.metrics import score
+from fsrfer.export.calibration import DEGREE, Views, crossfitted, fit_calibration, view_probabilities
 from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx, write_model
 from fsrfer.group.quantification import soft_confusion
 from fsrfer.images import shrink_resized
 from fsrfer.model_file import ModelInfo
-from fsrfer.networks.calibrated import Calibrated
-from fsrfer.networks.ensemble import ExpressionNetwork
+from fsrfer.networks.calibrated import Calibrated, RawNetwork, temperatures
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Calibration, UInt8Image
 
@@ -38,7 +30,7 @@ Track = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 def release(
-    network: ExpressionNetwork,
+    network: RawNetwork,
     info: ModelInfo,
     faces: UInt8Image,
     labels: NDArray[np.int64],
@@ -107,7 +99,7 @@ def release(
 
 
 @torch.no_grad()
-def answers(network: ExpressionNetwork, faces: UInt8Image, flip: bool, batch: int = 256) -> Views:
+def answers(network: RawNetwork, faces: UInt8Image, flip: bool, batch: int = 256) -> Views:
     """Raw answers of each network to each face, and to its mirror image where asked for."""
     network.eval()
     maps = torch.from_numpy(faces)
@@ -123,7 +115,7 @@ def answers(network: ExpressionNetwork, faces: UInt8Image, flip: bool, batch: in
 
 
 def _temperature(factor: float, calibration: Calibration) -> float:
-    return round(float(temperatures(-np.log2([factor]), calibration.temperature)[0]), 3)
+    return round(temperatures(torch.tensor(-math.log2(factor)), torch.tensor(calibration.temperature)).item(), 3)
 
 
 def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) -> None:

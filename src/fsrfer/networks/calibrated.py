@@ -1,22 +1,92 @@
-"""What is exported: a compact network, or several, whose logits become probabilities by each face's effective size."""
+"""How raw logits become honest ones by each face's effective size: one formula, to fit and to export."""
 
 import math
+from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from fsrfer.networks.ensemble import ExpressionNetwork
 from fsrfer.types import Calibration
 
 LOG_LIMIT = math.log(4.0)
+"""No temperature is above 4 or below 1/4: a polynomial could leave all bounds beyond the sizes that it was fitted on."""
+
+
+def temperatures(octaves: Tensor, coefficients: Tensor) -> Tensor:
+    """``exp(c0 + c1 u + c2 u^2 + ...)`` at each number of octaves u, within 1/4..4.
+
+    Example:
+        >>> temperatures(torch.tensor([0.0, -1.0]), torch.tensor([0.0, math.log(2.0)]))
+        tensor([1.0000, 0.5000])
+    """
+    exponents = torch.zeros_like(octaves)
+    for coefficient in reversed(coefficients.unbind()):
+        exponents = exponents * octaves + coefficient
+    return exponents.clamp(-LOG_LIMIT, LOG_LIMIT).exp()
+
+
+def calibrated_logits(each: Tensor, octaves: Tensor, temperature: Tensor, weights: Tensor, constants: Tensor) -> Tensor:
+    """``(weighted mean of M networks' logits + constants) / temperature``, weights and temperature by effective size.
+
+    Args:
+        each: ... x M x num_classes, the logits of each network.
+        octaves: ..., how far the effective size is above full size in octaves, 0 or below.
+        temperature: the coefficients of `temperatures`, in ascending order.
+        weights: M x 2, pairs (a, b); the networks count by ``softmax(a + b u)``.
+        constants: num_classes, added to the logits before they are divided.
+
+    Returns:
+        ... x num_classes.
+
+    Example:
+        >>> each = torch.tensor([[[0.0, 1.0], [0.0, 4.0]]])
+        >>> temperature, weights = torch.tensor([math.log(2.0)]), torch.zeros(2, 2)
+        >>> calibrated_logits(each, torch.tensor([-1.0]), temperature, weights, torch.tensor([0.0, 0.5]))
+        tensor([[0.0000, 1.5000]])
+    """
+    scores, slopes = weights.unbind(1)
+    shares = (scores + slopes * octaves[..., None]).softmax(-1)
+    mean = (each * shares[..., None]).sum(-2)
+    return (mean + constants) / temperatures(octaves, temperature)[..., None]
+
+
+class RawAnswers(Protocol):
+    """What M networks say of N faces: logits ``each``, N x M x num_classes, and N ``log2_px``, of heights in pixels."""
+
+    @property
+    def each(self) -> Tensor: ...  # noqa: D102
+    @property
+    def log2_px(self) -> Tensor: ...  # noqa: D102
+
+
+class RawNetwork(Protocol):
+    """What can be calibrated and exported: a module that answers for one network or several."""
+
+    @property
+    def size(self) -> int:
+        """Side of the faces in pixels."""
+
+    @property
+    def effective_size(self) -> nn.Module | None:
+        """What estimates the effective size, if anything does."""
+
+    def analyse(self, faces: Tensor) -> RawAnswers:
+        """Logits and effective sizes of a batch of faces."""
+
+    def eval(self) -> object:
+        """As `torch.nn.Module.eval`."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """As `torch.nn.Module.modules`."""
 
 
 class Calibrated(nn.Module):
-    """A compact network, or several as one, with its calibration.
+    """What is exported: a network, or several as one, with its calibration.
 
     Args:
         network: with its final weights.
-        calibration: in octaves ``u = log2(effective height / size)``; `fsrfer.evaluation.calibration` fits it.
+        calibration: `fsrfer.export.calibration` fits it.
 
     Shape:
         - Input: N x C x S x S, values 0..255.
@@ -24,35 +94,19 @@ class Calibrated(nn.Module):
           estimates them.
     """
 
-    scores: Tensor
-    slopes: Tensor
+    temperature: Tensor
+    weights: Tensor
     constants: Tensor
 
-    def __init__(self, network: ExpressionNetwork, calibration: Calibration) -> None:
+    def __init__(self, network: RawNetwork, calibration: Calibration) -> None:
         super().__init__()
         self.network = network
-        coefficients = calibration.temperature
-        self.coefficients = (*coefficients, 0.0) if len(coefficients) == 1 else coefficients
-        scores, slopes = torch.tensor(calibration.weights).T
-        self.register_buffer("scores", scores.contiguous())
-        self.register_buffer("slopes", slopes.contiguous())
-        self.register_buffer("constants", torch.tensor(calibration.constants))
+        for name in ("temperature", "weights", "constants"):
+            self.register_buffer(name, torch.tensor(getattr(calibration, name)))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor] | Tensor:
         """Calibrated logits, and effective heights."""
-        output = self.network.analyse(faces)
-        log2_px = output.log2_px.clamp(0.0, math.log2(self.network.size))
-        octaves = (log2_px - math.log2(self.network.size))[:, None]
-        raw = output.logits
-        if len(self.scores) > 1:
-            shares = (self.scores + self.slopes * octaves).softmax(1)
-            raw = (output.each * shares[..., None]).sum(1)
-        logits = (raw + self.constants) / self._log_temperature(octaves).clamp(-LOG_LIMIT, LOG_LIMIT).exp()
+        output, full = self.network.analyse(faces), math.log2(self.network.size)
+        log2_px = output.log2_px.clamp(0.0, full)
+        logits = calibrated_logits(output.each, log2_px - full, self.temperature, self.weights, self.constants)
         return logits if self.network.effective_size is None else (logits, 2.0**log2_px)
-
-    def _log_temperature(self, octaves: Tensor) -> Tensor:
-        highest, *lower = reversed(self.coefficients)
-        exponent = octaves * highest + lower[0]
-        for coefficient in lower[1:]:
-            exponent = exponent * octaves + coefficient
-        return exponent

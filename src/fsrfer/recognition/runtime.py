@@ -30,6 +30,9 @@ def open_session(data: bytes, where: str, threads: int | None = None) -> Any:
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    if b"QuantizeLinear" not in data:
+        # No activation has 8 bits, so kernels that have are made float32 once, on loading, and not again for each batch.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class of their own

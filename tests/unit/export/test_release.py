@@ -96,6 +96,25 @@ def test_rounded_kernels_answer_the_same_in_a_quarter_of_the_bytes(tmp_path):
     assert (tmp_path / "bytes.onnx").stat().st_size < 0.3 * (tmp_path / "whole.onnx").stat().st_size
 
 
+def test_kernels_in_bytes_are_computed_with_as_the_float32_kernels_that_they_stand_for(tmp_path):
+    torch.manual_seed(0)
+    model = to_onnx(CompactNet(size=16, stem=16, widths=(64,), blocks=(2,), sized=False), 1, 16)
+    store_bytes(model)
+    write_model(model, INFO, tmp_path / "bytes.onnx")
+    stored = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    kernels = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
+    assert len(kernels) == sum(node.op_type == "Conv" for node in model.graph.node)
+    for node in kernels:
+        counts, step = (stored[name] for name in node.input)
+        restored = counts.astype(np.float32) * step[:, None, None, None]
+        model.graph.initializer.append(onnx.numpy_helper.from_array(restored, node.output[0]))
+        model.graph.node.remove(node)
+    write_model(model, INFO, tmp_path / "whole.onnx")
+    faces = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
+    whole, small = (ExpressionModel(tmp_path / name).probabilities(faces) for name in ("whole.onnx", "bytes.onnx"))
+    np.testing.assert_array_equal(small, whole)
+
+
 def test_an_ensemble_is_released_as_one_model(network, faces, tmp_path):
     torch.manual_seed(1)
     other = CompactNet(size=16, stem=4, stem_stride=2, widths=(8,), blocks=(1,)).eval()

@@ -37,7 +37,7 @@ def test_a_sealed_file_verifies_and_any_changed_byte_shows():
 
 
 def test_a_foreign_file_is_told_apart_from_a_damaged_one():
-    with pytest.raises(ModelError, match="not an fsrfer model"):
+    with pytest.raises(ModelError, match="m.onnx: not an fsrfer model; use one that `fsrfer train` wrote"):
         verify_seal(b"some other onnx file", "m.onnx")
 
 

@@ -48,8 +48,8 @@ class ModelInfo:
         training: how it was trained: data sets, their hashes, recipe, seed, steps.
         accuracy: measured figures: data set and split, then a figure a factor.
         confusion: soft confusion by face height in pixels (the effective height where the graph estimates it; see
-            `fsrfer.group.quantification`): row t sums the probabilities of calibration faces of true class t, rows and columns in the order of
-            `EXPRESSIONS`; empty if it was not measured.
+            `fsrfer.group.quantification`): row t sums the probabilities of calibration faces of true class t, rows and columns
+            in the order of `EXPRESSIONS`; empty if it was not measured.
     """
 
     name: str

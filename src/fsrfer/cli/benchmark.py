@@ -1,4 +1,4 @@
-"""``fsrfer benchmark --recipe paper-small|compact-small --data rafdb=DIR -o OUT``: every rival, one report."""
+"""``fsrfer benchmark --recipe paper-small|comparison --data rafdb=DIR -o OUT``: every rival, one report."""
 
 import argparse
 import shlex
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from fsrfer.comparison.measure import Method
     from fsrfer.comparison.paper import Rivals
-    from fsrfer.recipes.compact import CompactRecipe
-    from fsrfer.recipes.fsr import FsrRecipe
+    from fsrfer.recipes.comparison import ComparisonRecipe
+    from fsrfer.recipes.paper import PaperRecipe
     from fsrfer.training.faces import TrainingData
 
 FEATURE_MAP_FACTOR, FEATURE_MAP_FACES = 6, 600
@@ -24,7 +24,7 @@ FEATURE_MAP_FACTOR, FEATURE_MAP_FACES = 6, 600
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--recipe", default="paper-small", metavar="RECIPE", help="paper, paper-small, compact-small, or a file"
+        "--recipe", default="paper-small", metavar="RECIPE", help="paper, paper-small, comparison, or a file"
     )
     parser.add_argument("--data", required=True, metavar="NAME=PATH", help="trained and measured on, such as rafdb=DIR")
     parser.add_argument("--split", metavar="S", help="measured part (default: test, or valid where that is kept apart)")
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", default="auto", metavar="P", help="of training (default: bf16-mixed where it can)"
     )
     parser.add_argument(
-        "--rivals", nargs="+", metavar="NAME", help="of a compact recipe: train these alone (default: all)"
+        "--rivals", nargs="+", metavar="NAME", help="of the recipe comparison: train these alone (default: all)"
     )
     parser.add_argument(
         "--models", nargs="+", default=[], metavar="NAME=MODEL", help="measure model files too (or bundled models)"
@@ -68,15 +68,17 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.comparison.report import write_report
     from fsrfer.data import readers
     from fsrfer.data.overlap import overlap
-    from fsrfer.recipes.compact import CompactRecipe
-    from fsrfer.recipes.fsr import FsrRecipe
+    from fsrfer.recipes.comparison import ComparisonRecipe
+    from fsrfer.recipes.paper import PaperRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
-    if not isinstance(recipe, CompactRecipe | FsrRecipe):
-        raise FsrferError(f"--recipe {options.recipe}: comparisons are of kind fsr or compact, such as paper-small")
+    if not isinstance(recipe, ComparisonRecipe | PaperRecipe):
+        raise FsrferError(
+            f"--recipe {options.recipe}: not a recipe to compare by; use paper-small, paper or comparison"
+        )
     _require_known_rivals(options.rivals, recipe)
     factors = parse_factors(options.factors)
     sources = readers.parse_sources([options.data])
@@ -98,13 +100,13 @@ def run(options: argparse.Namespace) -> int:
     pictures: list[tuple[str, str]] = []
     for number, seed in enumerate(options.seeds):
         seeded = recipe.model_copy(update={"seed": seed})
-        if isinstance(seeded, FsrRecipe):
+        if isinstance(seeded, PaperRecipe):
             rivals, data = _train_paper(options, seeded, sources)
             methods: Sequence[Method] = rivals.methods
             if number == 0:
                 pictures = _feature_map(seeded, rivals, data, options.output / "report")
         else:
-            methods = _train_compact(options, seeded, sources, first=number == 0)
+            methods = _train_comparison(options, seeded, sources, first=number == 0)
         if number == 0:
             methods = [*methods, *_outside(options, methods[0]), *_model_files(options)]
         measure(methods, faces, factors, seed, options.output, progress)
@@ -125,42 +127,42 @@ def _measured_split(name: str) -> str:
 
 
 def _train_paper(
-    options: argparse.Namespace, recipe: "FsrRecipe", sources: dict[str, Path]
+    options: argparse.Namespace, recipe: "PaperRecipe", sources: dict[str, Path]
 ) -> tuple["Rivals", "TrainingData"]:
     from fsrfer.comparison.paper import train_rivals
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.faces import load_training_data
-    from fsrfer.training.run import open_run
+    from fsrfer.training.run import begin_or_resume
 
     folder = options.output / "runs" / f"seed-{recipe.seed}"
-    open_run(folder, recipe, resume=True)
+    begin_or_resume(folder, recipe)
     data = load_training_data(recipe, sources)
     return train_rivals(open_fabric(1, 1, options.precision), recipe, data, folder), data
 
 
-def _train_compact(
-    options: argparse.Namespace, recipe: "CompactRecipe", sources: dict[str, Path], *, first: bool
+def _train_comparison(
+    options: argparse.Namespace, recipe: "ComparisonRecipe", sources: dict[str, Path], *, first: bool
 ) -> "Sequence[Method]":
     """All rivals and the plain network with the first seed; with the others the finalists alone, or those asked for."""
-    from fsrfer.comparison.rivals import FINALISTS, RIVALS, train_compact_rivals
+    from fsrfer.comparison.rivals import FINALISTS, RIVALS, train_rivals
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.faces import load_training_data
-    from fsrfer.training.run import open_run
+    from fsrfer.training.run import begin_or_resume
 
     chosen = options.rivals or ([rival.name for rival in RIVALS] if first else FINALISTS)
     folder = options.output / "runs" / recipe.name / f"seed-{recipe.seed}"
-    open_run(folder, recipe, resume=True)
+    begin_or_resume(folder, recipe)
     data = load_training_data(recipe, sources)
-    return train_compact_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen, plain=first)
+    return train_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen, plain=first)
 
 
-def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe | FsrRecipe") -> None:
-    from fsrfer.recipes.fsr import FsrRecipe
+def _require_known_rivals(names: "Sequence[str] | None", recipe: "ComparisonRecipe | PaperRecipe") -> None:
+    from fsrfer.recipes.paper import PaperRecipe
 
     if names is None:
         return
-    if isinstance(recipe, FsrRecipe):
-        raise FsrferError(f"--rivals: of a compact recipe; {recipe.name} trains all of its own")
+    if isinstance(recipe, PaperRecipe):
+        raise FsrferError(f"--rivals: of the recipe comparison; {recipe.name} trains all of its own")
     from fsrfer.comparison.rivals import RIVALS
 
     known = [rival.name for rival in RIVALS]
@@ -168,12 +170,12 @@ def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe 
         raise FsrferError(f"--rivals {' '.join(unknown)}: known are {', '.join(known)}")
 
 
-def _reference(recipe: "CompactRecipe | FsrRecipe", folder: Path) -> str:
+def _reference(recipe: "ComparisonRecipe | PaperRecipe", folder: Path) -> str:
     """What the other methods are compared with: the full method, or the plain one where the full one was left out."""
     from fsrfer.comparison.store import Store
-    from fsrfer.recipes.fsr import FsrRecipe
+    from fsrfer.recipes.paper import PaperRecipe
 
-    if isinstance(recipe, FsrRecipe):
+    if isinstance(recipe, PaperRecipe):
         return "fsr"
     full = f"{recipe.name}-joint"
     return full if full in Store.load(folder).runs() else f"{recipe.name}-bicubic"
@@ -228,7 +230,7 @@ def _named_path(word: str, option: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _feature_map(recipe: "FsrRecipe", rivals: "Rivals", data: "TrainingData", folder: Path) -> list[tuple[str, str]]:
+def _feature_map(recipe: "PaperRecipe", rivals: "Rivals", data: "TrainingData", folder: Path) -> list[tuple[str, str]]:
     from fsrfer.comparison.paper import feature_triples
     from fsrfer.comparison.plots import draw_features, save
 

@@ -26,7 +26,7 @@ from fsrfer.group.quantification import soft_confusion
 from fsrfer.images import shrink_resized
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated
-from fsrfer.networks.ensemble import ExpressionNetwork
+from fsrfer.networks.ensemble import SizedNetwork
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Calibration, UInt8Image
 
@@ -38,7 +38,7 @@ Track = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 def release(
-    network: ExpressionNetwork,
+    network: SizedNetwork,
     info: ModelInfo,
     faces: UInt8Image,
     labels: NDArray[np.int64],
@@ -107,7 +107,7 @@ def release(
 
 
 @torch.no_grad()
-def answers(network: ExpressionNetwork, faces: UInt8Image, flip: bool, batch: int = 256) -> Views:
+def answers(network: SizedNetwork, faces: UInt8Image, flip: bool, batch: int = 256) -> Views:
     """Raw answers of each network to each face, and to its mirror image where asked for."""
     network.eval()
     maps = torch.from_numpy(faces)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fsrfer.networks.ensemble import ExpressionNetwork
+from fsrfer.networks.ensemble import SizedNetwork
 from fsrfer.types import Calibration
 
 LOG_LIMIT = math.log(4.0)
@@ -28,7 +28,7 @@ class Calibrated(nn.Module):
     slopes: Tensor
     constants: Tensor
 
-    def __init__(self, network: ExpressionNetwork, calibration: Calibration) -> None:
+    def __init__(self, network: SizedNetwork, calibration: Calibration) -> None:
         super().__init__()
         self.network = network
         coefficients = calibration.temperature

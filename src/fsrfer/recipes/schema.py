@@ -12,11 +12,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fsrfer.errors import RecipeError
 from fsrfer.files import write_text
 from fsrfer.recipes.classifier import ClassifierRecipe
-from fsrfer.recipes.compact import CompactRecipe
-from fsrfer.recipes.ensemble import EnsembleRecipe
-from fsrfer.recipes.fsr import FsrRecipe
+from fsrfer.recipes.comparison import ComparisonRecipe
+from fsrfer.recipes.paper import PaperRecipe
 
-Recipe = ClassifierRecipe | CompactRecipe | EnsembleRecipe | FsrRecipe
+Recipe = ClassifierRecipe | ComparisonRecipe | PaperRecipe
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 _ANY: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])

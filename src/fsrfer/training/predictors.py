@@ -1,4 +1,4 @@
-"""PyTorch methods as predictors: any faces in, probabilities out."""
+"""Trained networks as predictors: any faces in, probabilities out."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -47,33 +47,12 @@ class TorchPredictor:
         return np.ascontiguousarray(resize(colour, side).transpose(2, 0, 1))
 
 
-def bicubic(fixed: nn.Module) -> Logits:
-    """The fixed model on the enlarged face as it is."""
-    return fixed
-
-
-def image_super_resolution(restorer: nn.Module, fixed: nn.Module) -> Logits:
-    """The picture is restored first, then classified by the fixed model."""
-    return lambda faces: fixed(restorer(faces / 255) * 255)
-
-
 def feature_super_resolution(generator: nn.Module, fixed: CovPoolModel, svm: nn.Module | None = None) -> Logits:
     """FSR-FER: the feature is restored, then classified by the fixed head, or by an SVM on its embedding."""
 
     def logits(faces: Tensor) -> Tensor:
         output = fixed.head(generator(fixed.features(faces)))
         values: Tensor = output.logits if svm is None else svm(output.embedding)
-        return values
-
-    return logits
-
-
-def fixed_with_svm(fixed: CovPoolModel, svm: nn.Module, restorer: nn.Module | None = None) -> Logits:
-    """As `bicubic` or `image_super_resolution`, with the SVM in the place of the head's softmax."""
-
-    def logits(faces: Tensor) -> Tensor:
-        restored = faces if restorer is None else restorer(faces / 255) * 255
-        values: Tensor = svm(fixed.head(fixed.features(restored)).embedding)
         return values
 
     return logits

@@ -1,10 +1,9 @@
-"""The compact network: a small residual extractor, a generator on its last map, and a linear head.
+"""The networks that ship: a small residual classifier of faces of any size, which also estimates how much detail a face has.
 
-Faces of any size are brought to one input size. Residual blocks as in He et al., "Identity Mappings in Deep Residual
-Networks" (ECCV 2016); convolutions in two factors as in Jaderberg et al. (BMVC 2014, arXiv:1405.3866).
+Residual blocks as in He et al., "Identity Mappings in Deep Residual Networks" (ECCV 2016). A generator on the last map
+(`networks.uplift`) is an option; nothing has shown that it pays (docs/decisions/0011).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,36 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsrfer.networks.effective_size import SpectralSize
+from fsrfer.networks.expression import ExpressionNetwork
 from fsrfer.networks.norm import BatchNorm2d
 from fsrfer.networks.standardize import Standardize
 from fsrfer.networks.uplift import FeatureUplift
-
-
-class FactoredConv(nn.Module):
-    """A 3x3 convolution as a 3x1 and a 1x3 with few channels between them: a third of the cost or less.
-
-    Shape:
-        N x in_channels x H x W to N x out_channels x H/stride x W/stride.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, rank: int, stride: int) -> None:
-        super().__init__()
-        self.down = nn.Conv2d(in_channels, rank, (3, 1), stride=(stride, 1), padding=(1, 0), bias=False)
-        self.across = nn.Conv2d(rank, out_channels, (1, 3), stride=(1, stride), padding=(0, 1), bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply both factors."""
-        y: Tensor = self.across(self.down(x))
-        return y
-
-
-def conv3x3(in_channels: int, out_channels: int, stride: int = 1, rank_share: float = 0.0) -> nn.Module:
-    """A 3x3 convolution without bias, whole, or in two factors of rank ``rank_share * out_channels`` (a multiple of 8)."""
-    if rank_share == 0:
-        return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-    highest = 3 * min(in_channels, out_channels)
-    rank = min(highest, max(8, 8 * round(rank_share * out_channels / 8)))
-    return FactoredConv(in_channels, out_channels, rank, stride)
 
 
 class ResidualBlock(nn.Module):
@@ -52,11 +25,11 @@ class ResidualBlock(nn.Module):
         - Input and output: N x channels x H x W.
     """
 
-    def __init__(self, channels: int, rank_share: float = 0.0) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(channels, channels, rank_share=rank_share)
+        self.conv1 = conv3x3(channels, channels)
         self.norm1 = BatchNorm2d(channels)
-        self.conv2 = conv3x3(channels, channels, rank_share=rank_share)
+        self.conv2 = conv3x3(channels, channels)
         self.norm2 = BatchNorm2d(channels)
         nn.init.zeros_(self.norm2.weight)  # each block starts as the identity, which steadies early training
 
@@ -85,13 +58,14 @@ class PlacePooling(nn.Module):
         return features.mean((2, 3)) + (features * self.weight).sum((2, 3))
 
 
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution without bias that keeps the side, but for its stride."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+
+
 def stem_convolution(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
     """The first convolution: its kernel grows with its stride, so that it sees each pixel as often as a 3x3 one does."""
     return nn.Conv2d(in_channels, out_channels, 3 * stride, stride=stride, padding=stride, bias=False)
-
-
-def _conv_norm_relu(in_channels: int, out_channels: int, stride: int, rank_share: float = 0.0) -> nn.Sequential:
-    return nn.Sequential(conv3x3(in_channels, out_channels, stride, rank_share), BatchNorm2d(out_channels), nn.ReLU())
 
 
 def last_side(size: int, stages: int, stem_stride: int = 1) -> int:
@@ -103,7 +77,7 @@ def last_side(size: int, stages: int, stem_stride: int = 1) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class CompactOutput:
+class ResidualOutput:
     """What the network makes of N faces.
 
     Attributes:
@@ -126,8 +100,8 @@ class CompactOutput:
         return self.logits[:, None]
 
 
-class CompactNet(nn.Module):
-    """Extractor E, generator G and head in one network; each stage of E halves the map and has its own width.
+class ResidualNet(ExpressionNetwork):
+    """Extractor E, perhaps a generator G, and a linear head; each stage of E halves the map and has its own width.
 
     Args:
         in_channels: 1 for grey faces, 3 for colour.
@@ -138,11 +112,9 @@ class CompactNet(nn.Module):
         blocks: residual blocks in each stage.
         num_classes: number of logits.
         dropout: on the pooled features, in training only.
-        rank_share: 0 for whole convolutions, or the rank of factored ones as a share of their channels.
         uplift_hidden: channels inside a block of G.
         uplift_blocks: of G; 0 leaves G out.
         conditioned: whether G is told the effective size.
-        sized: whether the effective size is estimated; else every face counts as fully sharp.
         placed: whether places of the last map count differently (`PlacePooling`), or all alike.
 
     Shape:
@@ -150,7 +122,7 @@ class CompactNet(nn.Module):
         - Output: logits, N x num_classes; `analyse` gives the rest.
 
     Example:
-        >>> net = CompactNet(widths=(8, 16), blocks=(1, 1), stem=4, uplift_blocks=1).eval()
+        >>> net = ResidualNet(widths=(8, 16), blocks=(1, 1), stem=4, uplift_blocks=1).eval()
         >>> net(torch.zeros(2, 1, 48, 48)).shape
         torch.Size([2, 7])
     """
@@ -165,23 +137,21 @@ class CompactNet(nn.Module):
         blocks: Sequence[int] = (1, 1, 1),
         num_classes: int = 7,
         dropout: float = 0.3,
-        rank_share: float = 0.0,
         uplift_hidden: int = 64,
         uplift_blocks: int = 0,
         conditioned: bool = True,
-        sized: bool = True,
         placed: bool = False,
     ) -> None:
         super().__init__()
-        self.standardize = Standardize()
         self.size = size
-        self.effective_size = SpectralSize(size) if sized else None
+        self.standardize = Standardize()
+        self.effective_size = SpectralSize(size)
         self.stem = nn.Sequential(stem_convolution(in_channels, stem, stem_stride), BatchNorm2d(stem), nn.ReLU())
         stages: list[nn.Module] = []
         channels = stem
         for width, depth in zip(widths, blocks, strict=True):
-            residual = (ResidualBlock(width, rank_share) for _ in range(depth))
-            stages.append(nn.Sequential(_conv_norm_relu(channels, width, 2, rank_share), *residual))
+            halving = nn.Sequential(conv3x3(channels, width, stride=2), BatchNorm2d(width), nn.ReLU())
+            stages.append(nn.Sequential(halving, *(ResidualBlock(width) for _ in range(depth))))
             channels = width
         self.stages = nn.Sequential(*stages)
         self.uplift = (
@@ -191,32 +161,15 @@ class CompactNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, num_classes)
 
-    def forward(self, faces: Tensor) -> Tensor:
-        """Logits of a batch of faces."""
-        return self.analyse(faces).logits
-
-    def analyse(self, faces: Tensor) -> CompactOutput:
+    def analyse(self, faces: Tensor) -> ResidualOutput:
         """Features before and after G, logits and effective sizes of a batch of faces."""
         standardized = self.standardize(faces)
-        return self.lift(self.stages(self.stem(standardized)), self._log2_px(standardized))
+        return self.lift(self.stages(self.stem(standardized)), self.effective_size(standardized))
 
-    def lift(self, features: Tensor, log2_px: Tensor) -> CompactOutput:
+    def lift(self, features: Tensor, log2_px: Tensor) -> ResidualOutput:
         """Generator and head on features that are there already."""
         # The size is a fact about the face: G must not bend the estimate to suit itself.
         lifted: Tensor = features if self.uplift is None else self.uplift(features, log2_px.detach())
         embedding = lifted.mean((2, 3)) if self.pooling is None else self.pooling(lifted)
         logits: Tensor = self.head(self.dropout(embedding))
-        return CompactOutput(features, lifted, embedding, logits, log2_px)
-
-    def extract(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """A fixed E's features, closed to gradients, and the sizes' logarithms, which are open: the sizes are no part of E."""
-        standardized = self.standardize(faces)
-        with torch.no_grad():
-            features = self.stages(self.stem(standardized))
-        return features, self._log2_px(standardized)
-
-    def _log2_px(self, standardized: Tensor) -> Tensor:
-        if self.effective_size is None:
-            return torch.full(standardized.shape[:1], math.log2(self.size), device=standardized.device)
-        log2_px: Tensor = self.effective_size(standardized)
-        return log2_px
+        return ResidualOutput(features, lifted, embedding, logits, log2_px)

@@ -5,7 +5,6 @@ The extractor E and its head are fixed throughout. Read `AdversarialTrainer.d_st
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -17,12 +16,13 @@ from fsrfer.losses.weighting import classification_aware_weight
 from fsrfer.networks.covpool import CovPoolModel
 from fsrfer.networks.discriminator import FeatureDiscriminator
 from fsrfer.networks.generator import FeatureGenerator
-from fsrfer.recipes.fsr import FsrRecipe
-from fsrfer.training.compute import descend, mean_over_processes, restore_optimizer
-from fsrfer.training.ema import WeightAverage
+from fsrfer.recipes.paper import PaperRecipe
+from fsrfer.training.average import moving_average
+from fsrfer.training.checkpoint import Stateful
+from fsrfer.training.compute import descend, mean_over_processes
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.pairs import Pairs, PairSampler
-from fsrfer.training.schedule import step_decay
+from fsrfer.training.schedule import set_learning_rate, step_decay
 
 VALIDATION_FACES = 1000
 
@@ -86,7 +86,7 @@ class PretrainingTrainer:
     def __init__(
         self,
         fabric: Fabric,
-        recipe: FsrRecipe,
+        recipe: PaperRecipe,
         fixed: CovPoolModel,
         generator: FeatureGenerator,
         train: Faces,
@@ -101,7 +101,10 @@ class PretrainingTrainer:
 
     def train_step(self, step: int) -> dict[str, float]:
         """One step on the un-weighted feature loss."""
-        _set_rate(self.optimizer, self.settings.learning_rate, step, self.settings.milestones, self.settings.decay)
+        settings = self.settings
+        set_learning_rate(
+            self.optimizer, settings.learning_rate * step_decay(step, settings.milestones, settings.decay)
+        )
         features = extract(self.fabric, self.fixed, self.sampler.batch(step, self.settings.loop.batch_size))
         loss = feature_loss(super_resolve(self.fabric, self.generator, features.lr), features.hr, coefficient=1.0)
         descend(self.fabric, loss, self.generator, self.optimizer)
@@ -111,14 +114,10 @@ class PretrainingTrainer:
         """Accuracy of the fixed head on what G makes of validation faces."""
         return accuracy_by_factor(self.fabric, self.fixed, self.generator, self.valid, self.sampler)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Weights and optimiser."""
-        return {"generator": self.generator.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put a saved state back."""
-        self.generator.load_state_dict(state["generator"])
-        restore_optimizer(self.optimizer, state["optimizer"])
+    @property
+    def parts(self) -> Mapping[str, Stateful]:
+        """What a checkpoint keeps."""
+        return {"generator": self.generator, "optimizer": self.optimizer}
 
 
 class AdversarialTrainer:
@@ -130,7 +129,7 @@ class AdversarialTrainer:
     def __init__(
         self,
         fabric: Fabric,
-        recipe: FsrRecipe,
+        recipe: PaperRecipe,
         fixed: CovPoolModel,
         generator: FeatureGenerator,
         discriminator: FeatureDiscriminator,
@@ -143,15 +142,16 @@ class AdversarialTrainer:
         self.generator, self.discriminator = fabric.to_device(generator), fabric.to_device(discriminator)
         self.g_optimizer = torch.optim.Adam(generator.parameters(), lr=rate, betas=betas)
         self.d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=rate, betas=betas)
-        self.average = WeightAverage(generator, self.settings.ema_decay)
+        self.average = moving_average(generator, self.settings.ema_decay)
         self.sampler = PairSampler(
             fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="adversarial"
         )
 
     def train_step(self, step: int) -> dict[str, float]:
         """One D step and one G step on the same batch."""
+        rate = self.settings.learning_rate * step_decay(step, self.settings.milestones, self.settings.decay)
         for optimizer in (self.g_optimizer, self.d_optimizer):
-            _set_rate(optimizer, self.settings.learning_rate, step, self.settings.milestones, self.settings.decay)
+            set_learning_rate(optimizer, rate)
         features = extract(self.fabric, self.fixed, self.sampler.batch(step, self.settings.loop.batch_size))
         feat_sr = super_resolve(self.fabric, self.generator, features.lr)
         output_sr = self.fixed.head(feat_sr)
@@ -160,7 +160,7 @@ class AdversarialTrainer:
         if self.settings.weight > 0:
             losses["d_loss"] = self.d_step(features, feat_sr, weights)
         losses.update(self.g_step(features, feat_sr, output_sr.hidden, weights))
-        self.average.update(self.generator, step)
+        self.average.update_parameters(self.generator)
         return losses
 
     def d_step(self, features: Features, feat_sr: Tensor, weights: Tensor | None) -> float:
@@ -189,28 +189,15 @@ class AdversarialTrainer:
 
     def validate(self) -> dict[str, float]:
         """Accuracy of the fixed head on what the averaged G makes of validation faces."""
-        with self.average.applied_to(self.generator):
-            return accuracy_by_factor(self.fabric, self.fixed, self.generator, self.valid, self.sampler)
+        return accuracy_by_factor(self.fabric, self.fixed, self.average.module, self.valid, self.sampler)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, optimisers and average."""
+    @property
+    def parts(self) -> Mapping[str, Stateful]:
+        """What a checkpoint keeps."""
         return {
-            "generator": self.generator.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "g_optimizer": self.g_optimizer.state_dict(),
-            "d_optimizer": self.d_optimizer.state_dict(),
-            "average": self.average.state_dict(),
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "g_optimizer": self.g_optimizer,
+            "d_optimizer": self.d_optimizer,
+            "average": self.average,
         }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put a saved state back."""
-        self.generator.load_state_dict(state["generator"])
-        self.discriminator.load_state_dict(state["discriminator"])
-        restore_optimizer(self.g_optimizer, state["g_optimizer"])
-        restore_optimizer(self.d_optimizer, state["d_optimizer"])
-        self.average.load_state_dict(state["average"])
-
-
-def _set_rate(optimizer: Any, rate: float, step: int, milestones: list[int], decay: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate * step_decay(step, milestones, decay)

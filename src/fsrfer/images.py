@@ -1,9 +1,11 @@
 """Decoding pictures safely, and the one way faces are cropped and resized in training and in use."""
 
 import io
-import struct
+import os
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +33,11 @@ MAX_PIXELS = 100_000_000
 
 MAX_BYTES = 256 * 1024 * 1024
 
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, struct.error)
+LARGEST_PATCH = 4096
+"""Side in pixels above which the surroundings of a box are shrunk before they are cropped, so that no box costs its square."""
+
+_QUIET = threading.Lock()
+"""One picture at a time is opened quietly: warnings and stderr belong to all threads of the process."""
 
 
 def load_rgb(path: str | Path) -> UInt8Image:
@@ -73,16 +79,42 @@ def read_bytes(path: Path) -> bytes:
 def decode_rgb(data: bytes, name: str) -> UInt8Image:
     """Decode the bytes of a picture file; ``name`` is used in messages. See `load_rgb`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
-            with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
-                return pil_to_rgb(image, name)
+        with _opened(data) as image:
+            return pil_to_rgb(image, name)
     except UnidentifiedImageError:
         raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
     except Image.DecompressionBombError:
         raise InputError(f"{name}: too large to decode safely; the limit is {MAX_PIXELS // 10**6} megapixels") from None
-    except _DECODING_ERRORS as error:
+    except InputError:
+        raise
+    except Exception as error:  # decoders share no base class: whatever one of them says is this picture's error
         raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """A picture of which Pillow has read the header, or of a TIFF all, since libtiff writes to stderr past every handler."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
+        image = Image.open(io.BytesIO(data), formats=_known_formats())
+        if image.format == "TIFF" and image.width * image.height <= MAX_PIXELS:
+            with _silent_stderr():
+                image.load()
+    with image:
+        yield image
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Within the block nothing that C code writes to stderr is seen."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _known_formats() -> list[str]:
@@ -102,11 +134,11 @@ def pil_to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:
         raise InputError(f"{name}: {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} megapixels")
     if image.mode == "F":
         raise InputError(f"{name}: floating-point pixels have no known range; convert the picture to 8 bits")
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         deep = np.asarray(image, dtype=np.int64)
         scaled = deep if deep.max(initial=0) <= 255 else deep // 257
         image = Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
-    image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
@@ -129,7 +161,9 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     if isinstance(source, Image.Image):
         try:
             return pil_to_rgb(source, name)
-        except _DECODING_ERRORS as error:
+        except InputError:
+            raise
+        except Exception as error:  # as in `decode_rgb`
             raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
     array = np.asarray(source)
     shape_is_known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
@@ -255,6 +289,9 @@ def crop_faces(image: UInt8Image, boxes: Sequence[Sequence[float]], size: int, m
 
 
 def _resample(image: UInt8Image, box: tuple[float, float, float, float], size: int) -> UInt8Image:
+    shrink = int(-(-(box[2] - box[0]) // LARGEST_PATCH))
+    if shrink > 1:
+        image, box = _reduced(image, box, shrink)
     height, width = image.shape[:2]
     rows = np.clip(np.arange(int(np.floor(box[1])), int(np.ceil(box[3]))), 0, height - 1)
     columns = np.clip(np.arange(int(np.floor(box[0])), int(np.ceil(box[2]))), 0, width - 1)
@@ -262,6 +299,18 @@ def _resample(image: UInt8Image, box: tuple[float, float, float, float], size: i
     left, top = np.floor(box[0]), np.floor(box[1])
     inner = (box[0] - left, box[1] - top, min(box[2] - left, patch.width), min(box[3] - top, patch.height))
     return np.asarray(patch.resize((size, size), Image.Resampling.BICUBIC, box=inner))
+
+
+def _reduced(
+    image: UInt8Image, box: tuple[float, float, float, float], shrink: int
+) -> tuple[UInt8Image, tuple[float, float, float, float]]:
+    """The part of a picture that a box covers, so many times smaller, and the box in its pixels."""
+    height, width = image.shape[:2]
+    left, right = (int(np.clip(value, 0, width)) for value in (np.floor(box[0]), np.ceil(box[2])))
+    top, bottom = (int(np.clip(value, 0, height)) for value in (np.floor(box[1]), np.ceil(box[3])))
+    part = np.asarray(Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right])).reduce(shrink))
+    x1, y1, x2, y2 = ((value - start) / shrink for value, start in zip(box, (left, top, left, top), strict=True))
+    return part, (x1, y1, x2, y2)
 
 
 def _one_line(error: BaseException) -> str:

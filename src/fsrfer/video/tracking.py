@@ -89,7 +89,7 @@ class Tracker:
         Returns:
             the number of each face, in the order of ``found``.
         """
-        foreseen = [foresee(track, time) for track in self.tracks if time - track.seen <= MEMORY]
+        foreseen = [foresee(track, time) for track in self.tracks if is_remembered(track, time)]
         measured = to_centres(found.boxes)
         partner = associate(foreseen, measured, found.scores)
         updated = {track.number: track for track in foreseen}
@@ -116,9 +116,14 @@ class Tracker:
         return Track(self.started, time, time, np.stack([measured, np.zeros(4)], axis=1), spread)
 
 
+def is_remembered(track: Track, time: float) -> bool:
+    """Whether a face keeps its number: it was seen not long ago, or in the very last frame, since no frame is no absence."""
+    return time - track.seen <= MEMORY or track.seen == track.time
+
+
 def foresee(track: Track, time: float) -> Track:
-    """The track at a later time, moving on as it did, and less sure of it."""
-    elapsed = time - track.time
+    """The track at a later time, moving on as it did (for `MEMORY` at most), and less certain."""
+    elapsed = min(time - track.time, MEMORY)
     step = np.array([[1.0, elapsed], [0.0, 1.0]])
     noise = ACCELERATION**2 * np.array([[elapsed**3 / 3, elapsed**2 / 2], [elapsed**2 / 2, elapsed]])
     mean = track.mean @ step.T

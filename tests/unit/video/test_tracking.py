@@ -158,3 +158,12 @@ def test_pools_are_forgotten_with_their_tracks() -> None:
     assert (
         Pool.from_dict(smoother.pools[2].to_dict()).probabilities.tolist() == smoother.pools[2].probabilities.tolist()
     )
+
+
+def test_time_without_frames_is_no_absence() -> None:
+    tracker, two = Tracker(), faces((20, 22, 20), (70, 24, 20))
+    assert tracker.update(two, 0.0) == [1, 2]
+    assert tracker.update(two, 0.2) == [1, 2]
+    assert tracker.update(two, 9.0) == [1, 2]  # the picture stood still
+    assert tracker.update(faces(), 10.0) == []
+    assert tracker.update(two, 19.0) == [3, 4]  # a frame in between did not show them

@@ -5,14 +5,12 @@ The page is one HTML file that asks nobody for anything: no script, no font, no 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from fsrfer.group.estimate import GroupEstimate, Share
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.output.charts import Point, clock, histogram, share_bars, timeline
+from fsrfer.output.charts import Point, histogram, share_bars, timeline
 from fsrfer.output.render import render
-from fsrfer.output.tables import Row
+from fsrfer.output.rows import Row
 
 MOST_POINTS = 240
 """On a timeline; neighbours are averaged until there are no more."""
@@ -57,48 +55,6 @@ class Report:
             timeline=timeline(self.points, self.axis, self.clock) if has_course else None,
             sizes=histogram(self.sizes) if any(self.sizes.values()) else None,
         )
-
-
-def report_of_clip(summary: Mapping[str, Any], group: GroupEstimate | None, rows: Iterable[Row]) -> Report:
-    """The page of a video run.
-
-    Args:
-        summary: what the run wrote to ``summary.json``.
-        group: the whole clip, or None where it is withheld.
-        rows: of the run's ``group`` table.
-    """
-    warnings = [f"Not the whole clip: {summary['stopped']}."] if summary["stopped"] else []
-    if summary["damaged_parts"]:
-        warnings.append(f"{summary['damaged_parts']} damaged parts of the clip were passed over.")
-    if summary["windows_withheld"]:
-        least = summary["min_group"]
-        warnings.append(f"{summary['windows_withheld']} time windows with fewer than {least} faces are withheld.")
-    if summary["work"]["frames_dropped"]:
-        warnings.append(
-            f"{summary['work']['frames_dropped']} frames were passed over because the work could not keep up."
-        )
-    looked = f"{summary['frames']:,} frames looked at in {clock(summary['read_to'])}"
-    facts = {
-        "source": summary["source"],
-        "looked at": "every frame" if not summary["every"] else f"every {summary['every']:g} s",
-        "time window": f"{summary['window']:g} s",
-        "smallest face": f"{summary['min_face']:g} px",
-        "detector": summary["detector"],
-        "model": f"SHA-256 {summary['model_sha256']}",
-        "fsrfer": summary["fsrfer"],
-    }
-    return Report(
-        title=Path(summary["source"]).name or summary["source"],
-        subtitle=looked,
-        group=group,
-        cards=[("faces followed", f"{summary['tracks']:,}"), *counts_of(group)],
-        points=points_of(rows),
-        axis="time",
-        clock=True,
-        sizes=summary["sizes_px"],
-        warnings=warnings,
-        facts=list(facts.items()),
-    )
 
 
 def counts_of(group: GroupEstimate | None) -> list[tuple[str, str]]:

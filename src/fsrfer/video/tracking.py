@@ -1,7 +1,7 @@
 """Which face of this frame is which of the last: numbers that hold within one clip, from boxes alone.
 
 Each face has a Kalman filter of constant velocity for its centre and size; faces of a new frame are given to the filters
-that foresaw them best, all at once (SORT: Bewley et al., ICIP 2016, arXiv:1602.00763), the sure detections first and the
+that predicted them best, all at once (SORT: Bewley et al., ICIP 2016, arXiv:1602.00763), the confident detections first and the
 rest second (ByteTrack: Zhang et al., ECCV 2022, arXiv:2110.06864). No appearance is looked at, so none is kept.
 """
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 MEMORY = 1.5
 """Seconds a face may go unseen and still keep its number."""
 
-SURE = 0.75
+CONFIDENT = 0.75
 """Detections at or above this score choose their tracks first."""
 
 GATE = 9.21
@@ -89,26 +89,37 @@ class Tracker:
         Returns:
             the number of each face, in the order of ``found``.
         """
-        foreseen = [foresee(track, time) for track in self.tracks if is_remembered(track, time)]
+        predicted = [predict(track, time) for track in self.tracks if is_remembered(track, time)]
         measured = to_centres(found.boxes)
-        partner = associate(foreseen, measured, found.scores)
-        updated = {track.number: track for track in foreseen}
+        partner = associate(predicted, measured, found.scores)
+        updated = {track.number: track for track in predicted}
         numbers: list[int] = []
         for row, column in zip(measured, partner, strict=True):
-            track = self._start(row, time) if column is None else correct(foreseen[column], row, time)
+            track = self._start(row, time) if column is None else correct(predicted[column], row, time)
             updated[track.number] = track
             numbers.append(track.number)
         self.tracks = tuple(updated.values())
         return numbers
 
-    def foresee(self, time: float) -> tuple[Track, ...]:
-        """Where every face that was seen at the last detection should be at ``time``; nothing is learnt."""
-        latest = max((track.seen for track in self.tracks), default=0.0)
-        return tuple(foresee(track, time) for track in self.tracks if track.seen == latest)
+    def predicted(self, time: float, height: int, width: int) -> tuple[list[int], Detections]:
+        """Numbers and boxes of the faces that should be in a frame nobody searched; nothing is learnt from it.
 
-    def unseen(self, time: float) -> tuple[Track, ...]:
-        """Faces that are still remembered but were not seen at ``time``."""
-        return tuple(track for track in self.tracks if track.seen < time)
+        Args:
+            time: of the frame, in seconds.
+            height, width: of the frame in pixels; faces whose centre has left it are left out.
+
+        Returns:
+            The faces that were seen at the last detection; without landmarks, their score is 0.
+        """
+        latest = max((track.seen for track in self.tracks), default=0.0)
+        moved = (predict(track, time) for track in self.tracks if track.seen == latest)
+        inside = [(track.number, track.box) for track in moved if _is_inside(track.box, height, width)]
+        boxes = np.array([box for _, box in inside], np.float32).reshape(-1, 4)
+        return [number for number, _ in inside], Detections(boxes, np.zeros(len(boxes), np.float32))
+
+    def end_all(self) -> None:
+        """Forget all faces, as after a cut; numbers are not given out again."""
+        self.tracks = ()
 
     def _start(self, measured: Floats, time: float) -> Track:
         self.started += 1
@@ -121,7 +132,7 @@ def is_remembered(track: Track, time: float) -> bool:
     return time - track.seen <= MEMORY or track.seen == track.time
 
 
-def foresee(track: Track, time: float) -> Track:
+def predict(track: Track, time: float) -> Track:
     """The track at a later time, moving on as it did (for `MEMORY` at most), and less certain."""
     elapsed = min(time - track.time, MEMORY)
     step = np.array([[1.0, elapsed], [0.0, 1.0]])
@@ -132,7 +143,7 @@ def foresee(track: Track, time: float) -> Track:
 
 
 def correct(track: Track, measured: Floats, time: float) -> Track:
-    """The foreseen track after its face was seen as ``measured`` (centre x, centre y, width, height)."""
+    """The predicted track after its face was seen as ``measured`` (centre x, centre y, width, height)."""
     gain = track.spread[:, 0] / (track.spread[0, 0] + POSITION_NOISE**2)
     mean = track.mean + (measured - track.mean[:, 0])[:, None] * gain
     mean[2:, 1] = 0.0
@@ -144,13 +155,13 @@ def associate(tracks: Sequence[Track], measured: Floats, scores: FloatArray) -> 
     """The track of each face, or None for a new one.
 
     Args:
-        tracks: foreseen at the frame's time.
+        tracks: predicted at the frame's time.
         measured: N x 4 centres and sizes.
         scores: N, 0..1.
     """
     cost = distances(tracks, measured)
     partner: list[int | None] = [None] * len(measured)
-    for chosen in (np.flatnonzero(scores >= SURE), np.flatnonzero(scores < SURE)):
+    for chosen in (np.flatnonzero(scores >= CONFIDENT), np.flatnonzero(scores < CONFIDENT)):
         free = np.setdiff1d(np.arange(len(tracks)), [column for column in partner if column is not None])
         for row, column in assign(cost[np.ix_(chosen, free)], GATE):
             partner[int(chosen[row])] = int(free[column])
@@ -193,3 +204,8 @@ def to_centres(boxes: NDArray[np.floating]) -> Floats:
     """Boxes ``xyxy`` as centre x, centre y, width, height."""
     corners = boxes.astype(np.float64).reshape(-1, 4)
     return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+
+
+def _is_inside(box: Floats, height: int, width: int) -> bool:
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return bool(0 <= x < width and 0 <= y < height)

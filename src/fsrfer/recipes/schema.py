@@ -31,20 +31,20 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     """A recipe by its bundled name or by the path of a TOML file, with ``key=value`` changes applied.
 
     Raises:
-        RecipeError: no such recipe, text that is not TOML, a key the recipe does not have, or a value that does not fit.
+        RecipeError: no such recipe, a file that cannot be read or is not TOML, a key the recipe does not have, or a value
+            that does not fit.
     """
     if name in bundled_recipes():
-        text, where = (
-            (resources.files("fsrfer.recipes") / f"{name}.toml").read_text("utf-8"),
-            f"recipe {name}",
-        )
+        file, where = resources.files("fsrfer.recipes") / f"{name}.toml", f"recipe {name}"
     elif Path(name).is_file():
-        text, where = Path(name).read_text("utf-8"), name
+        file, where = Path(name), name
     else:
         raise RecipeError(f"no recipe {name!r}: use one of {', '.join(bundled_recipes())}, or the path of a TOML file")
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{where}: cannot be read ({error.strerror}); name a file that can") from error
+    except ValueError as error:  # of TOML, or of UTF-8
         raise RecipeError(f"{where}: not valid TOML ({error})") from error
     for change in changes:
         _apply(values, change)

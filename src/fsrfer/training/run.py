@@ -56,16 +56,24 @@ def record_origin(folder: Path, origin: Mapping[str, Any]) -> None:
         RecipeError: it was begun with other data, or from something else; the message names what differs.
     """
     kept = folder / ORIGIN_FILE
-    now = json.loads(json.dumps(origin))
     if kept.exists():
-        before = _read_origin(kept)
+        before, now = _leaves(_read_origin(kept)), _leaves(origin)
         if changed := sorted(name for name in {*before, *now} if before.get(name) != now.get(name)):
             name = changed[0]
             raise RecipeError(
-                f"{folder}: begun with another {name} ({before.get(name, 'none')}, not {now.get(name, 'none')}); "
+                f"{folder}: begun with {name} {before.get(name, 'none')}, not {now.get(name, 'none')}; "
                 "give the same, or choose another folder"
             )
-    write_text(kept, json.dumps(now, indent=1) + "\n")
+    write_text(kept, json.dumps(origin, indent=1) + "\n")
+
+
+def _leaves(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Every single thing of an origin, by its names one after the other, such as ``data rafdb train``."""
+    leaves: dict[str, Any] = {}
+    for name, value in origin.items():
+        inner = _leaves(value) if isinstance(value, Mapping) else {"": value}
+        leaves |= {f"{name} {rest}".strip(): leaf for rest, leaf in inner.items()}
+    return leaves
 
 
 def _read_origin(path: Path) -> dict[str, Any]:

@@ -11,10 +11,17 @@ from fsrfer.networks.spd import (
     Spectral,
     covariance_pool,
     loewner_matrix,
-    log_eig,
     log_eig_of_re_eig,
-    re_eig,
+    spectral_map,
 )
+
+
+def re_eig(matrices: Tensor) -> Tensor:
+    return spectral_map(matrices, RECTIFIER)
+
+
+def log_eig(matrices: Tensor) -> Tensor:
+    return spectral_map(matrices, LOGARITHM)
 
 
 def symmetric(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What tests of training share: a few faces, and recipes tiny enough for them."""
+"""What tests of training share: a few faces, recipes tiny enough for them, and a finished run."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from fsrfer.recipes.schema import load_recipe, save_recipe
 from support.made_faces import make_rafdb
 from support.tiny_recipes import TINY_PAPER, tiny_classifier
+from support.training_commands import command, here
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,19 @@ def tiny_paper(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("recipes") / "tiny-paper.toml"
     save_recipe(load_recipe("paper-small", TINY_PAPER), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def finished_tiny(tiny, rafdb, tmp_path_factory) -> Path:
+    """A finished run of the two networks."""
+    run = tmp_path_factory.mktemp("run") / "ünbroken"
+    assert here(command(tiny, rafdb, run)) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_paper(tiny_paper, rafdb, tmp_path_factory) -> Path:
+    """A finished run of the paper's system."""
+    run = tmp_path_factory.mktemp("run") / "ünbroken"
+    assert here(command(tiny_paper, rafdb, run)) == 0
+    return run

@@ -156,6 +156,7 @@ def train_classifier(
     data = load_training_data(recipe, sources)
     origin = _origin(recipe, data, given)
     if fabric.is_global_zero:
+        begin_or_resume(folder, recipe)
         record_origin(folder, origin)
     fabric.barrier()
     teachers = _outside_teachers(fabric, recipe, sources, folder, given, data, max_steps)
@@ -191,8 +192,6 @@ def _outside_teachers(
             wanted = described.model_copy(update={"validation": recipe.validation})
             wanted = wanted if max_steps is None else shortened(wanted, max_steps)
             below = folder / "teachers" / Path(name).stem
-            if fabric.is_global_zero:
-                begin_or_resume(below, wanted)
             teacher = train_classifier(fabric, wanted, sources, below, Given(), max_steps).network
         teachers[name] = place(fabric, freeze(teacher))
     return teachers
@@ -296,5 +295,5 @@ def _origin(recipe: ClassifierRecipe, data: TrainingData, given: Given) -> dict[
 
 def _words(start: Start) -> str:
     content = (start / WEIGHTS_FILE).read_bytes() if isinstance(start, Path) else start[1]
-    name = "a finished run" if isinstance(start, Path) else start[0]
+    name = "a finished run" if isinstance(start, Path) else Path(start[0]).name  # the folder is nobody's business
     return f"{name}, SHA-256 {sha256(content).hexdigest()}"

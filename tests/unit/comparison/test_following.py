@@ -38,7 +38,9 @@ def views(times=1):
     """Fourteen views that lead, and as many that follow, one or more times."""
     drawn, count = torch.Generator().manual_seed(1), 14 * (1 + times)
     faces = torch.randint(0, 256, (count, 1, 16, 16), generator=drawn).float()
-    return Views(faces, torch.linspace(1, 4, count), FACES.votes[:14].repeat(1 + times, 1), FACES.labels[:14].repeat(1 + times))
+    return Views(
+        faces, torch.linspace(1, 4, count), FACES.votes[:14].repeat(1 + times, 1), FACES.labels[:14].repeat(1 + times)
+    )
 
 
 def made_output(network, seen):

@@ -51,5 +51,7 @@ def test_the_frequency_of_the_classes_is_added_as_far_as_it_is_to_be_evened_out(
     equal = torch.zeros(1, 3)
     torch.testing.assert_close(logit_adjustment(equal, shares, 1.0).softmax(1), shares[None])
     # square roots of the shares: 0.7071, 0.5, 0.5, summing to 1.7071
-    torch.testing.assert_close(logit_adjustment(equal, shares, 0.5).softmax(1), torch.tensor([[0.41421, 0.29289, 0.29289]]))
+    torch.testing.assert_close(
+        logit_adjustment(equal, shares, 0.5).softmax(1), torch.tensor([[0.41421, 0.29289, 0.29289]])
+    )
     assert logit_adjustment(LOGITS, shares[:2], 0.0).equal(LOGITS)

@@ -1,7 +1,7 @@
 import torch
 
-from fsrfer.networks.residual import ResidualNet
 from fsrfer.networks.ensemble import Ensemble
+from fsrfer.networks.residual import ResidualNet
 
 
 def network(seed, **settings):

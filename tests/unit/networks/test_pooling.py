@@ -1,6 +1,6 @@
 import torch
 
-from fsrfer.networks.residual import ResidualNet, PlacePooling, last_side, stem_convolution
+from fsrfer.networks.residual import PlacePooling, ResidualNet, last_side, stem_convolution
 
 
 def test_it_begins_as_the_mean():

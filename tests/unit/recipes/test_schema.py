@@ -40,9 +40,17 @@ def test_a_loaded_recipe_is_changed_like_one_to_be_loaded(name):
         ("default", "networks.fine.loop.max_steps", "expected key=value"),
         ("default", "networks.fine.loop.max_steps=many", r"^recipe default: networks.fine.loop.max_steps: .*integer"),
         ("default", "networks.fine.loop.max_steps=0", r"networks.fine.loop.max_steps: .*greater than or equal to 1"),
-        ("default", "networks.fine.architecture.widths=[8]", "fine.architecture: widths and blocks need the same length"),
+        (
+            "default",
+            "networks.fine.architecture.widths=[8]",
+            "fine.architecture: widths and blocks need the same length",
+        ),
         ("default", "networks.fine.architecture.stem_stride=3", r"stem_stride: Input should be 1, 2 or 4"),
-        ("default", "networks.fine.teachers=['small'] networks.fine.label_share=0.5", "networks.fine.teachers: small must stand above fine"),
+        (
+            "default",
+            "networks.fine.teachers=['small'] networks.fine.label_share=0.5",
+            "networks.fine.teachers: small must stand above fine",
+        ),
         ("default", "networks.small.teachers=['small']", "networks.small.teachers: small must stand above small"),
         ("default", "networks.small.teachers=['fine','fine']", "networks.small: teachers: one is named twice"),
         ("default", "networks.small.teachers=[]", "networks.small: label_share and distillation need teachers"),
@@ -54,7 +62,11 @@ def test_a_loaded_recipe_is_changed_like_one_to_be_loaded(name):
         ),
         ("default", "networks.small.label_share=1.5", r"networks.small.label_share: .*less than or equal to 1"),
         ("default", "networks.fine.label_share=0.5", "networks.fine: label_share and distillation need teachers"),
-        ("default", "export.members=['fine','fast']", "export.members: fast is none of the networks fine, small, coarse"),
+        (
+            "default",
+            "export.members=['fine','fast']",
+            "export.members: fast is none of the networks fine, small, coarse",
+        ),
         ("default", "export.members=['fine','fine']", "export.members: a network is named twice"),
         ("default", "export.members=[]", r"export.members: .*at least 1 item"),
         ("default", "kind=compact", r"recipe default: kind: .*'compact'"),
@@ -72,7 +84,10 @@ def test_a_loaded_recipe_is_changed_like_one_to_be_loaded(name):
     ],
 )
 def test_changes_that_do_not_fit_are_told_by_their_keys_in_one_line(name, change, message):
-    for refused in (lambda: load_recipe(name, change.split(" ")), lambda: changed(load_recipe(name), change.split(" "))):
+    for refused in (
+        lambda: load_recipe(name, change.split(" ")),
+        lambda: changed(load_recipe(name), change.split(" ")),
+    ):
         with pytest.raises(RecipeError, match=message) as refusal:
             refused()
         assert "\n" not in str(refusal.value)
@@ -95,7 +110,10 @@ def test_unknown_keys_and_recipes_are_errors(tmp_path):
     save_recipe(load_recipe("default"), path)
     whole = path.read_text()
     for text, message in [
-        (whole.replace("[networks.small.loop]", "[networks.small.loop]\nmax_stpes = 3"), "loop.max_stpes: the recipe has no"),
+        (
+            whole.replace("[networks.small.loop]", "[networks.small.loop]\nmax_stpes = 3"),
+            "loop.max_stpes: the recipe has no",
+        ),
         (whole.replace('kind = "classifier"\n', ""), "mine.toml: kind: "),
         ("not toml at all", "not valid TOML"),
     ]:

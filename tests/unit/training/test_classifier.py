@@ -64,7 +64,9 @@ def test_a_teacher_is_of_its_recipes_architecture_and_takes_the_same_faces(tmp_p
     finished = run(tmp_path / "run", tiny_classifier(taught={"teacher": []}))
     check_given(student, Given(teachers={teacher: finished}))
     require_refusal(student, Given(teachers={teacher: TOY}), "toy.onnx: it holds 0 networks")
-    wider = run(tmp_path / "wider", tiny_classifier("networks.teacher.architecture.widths=[12]", taught={"teacher": []}))
+    wider = run(
+        tmp_path / "wider", tiny_classifier("networks.teacher.architecture.widths=[12]", taught={"teacher": []})
+    )
     require_refusal(student, Given(teachers={teacher: wider}), "only the same architecture fits")
     colour = tiny_classifier("input.colour=rgb", taught={"student": [teacher]})
     require_refusal(colour, Given(), r"its teacher \S+ takes grey faces of 16 pixels, not rgb ones of 16")

@@ -33,7 +33,9 @@ def covpool():
 
 @pytest.fixture
 def trainer(fabric):
-    def make(network=None, *, teachers=(), optimizer=(), steps=6, camera=POOR_CAMERA, changes=STRONG, factor=8.5, **plan):
+    def make(
+        network=None, *, teachers=(), optimizer=(), steps=6, camera=POOR_CAMERA, changes=STRONG, factor=8.5, **plan
+    ):
         views = ViewPlan(1, 14, ViewSettings(sharp_share=0.25, max_factor=factor), camera, changes)
         settings = SETTINGS.optimizer.model_copy(update=dict(optimizer))
         loop = SETTINGS.loop.model_copy(update={"max_steps": steps})
@@ -88,7 +90,13 @@ def test_teachers_are_followed_in_what_they_answer_to_the_same_views(trainer, fa
 
 
 def test_every_part_learns_and_the_losses_fall(trainer):
-    quickly = {"optimizer": {"learning_rate": 2e-2}, "steps": 40, "camera": NO_CAMERA, "changes": UNCHANGED, "factor": 3.0}
+    quickly = {
+        "optimizer": {"learning_rate": 2e-2},
+        "steps": 40,
+        "camera": NO_CAMERA,
+        "changes": UNCHANGED,
+        "factor": 3.0,
+    }
     one = trainer(size_loss=0.1, **quickly)
     before = {name: value.clone() for name, value in one.network.named_parameters()}
     history = [one.train_step(step) for step in range(40)]

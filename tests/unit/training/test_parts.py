@@ -10,6 +10,7 @@ from fsrfer.training.randomness import batch_indices, generator
 from fsrfer.training.schedule import warmup_cosine
 from support.training_parts import STRONG, UNCHANGED, same, state
 
+
 def faces(count=6, size=16):
     return torch.randint(0, 256, (count, 1, size, size), generator=torch.Generator().manual_seed(1)).float()
 

@@ -31,17 +31,17 @@ def tiny_paper(tmp_path_factory) -> Path:
     return path
 
 
+def finished(recipe, rafdb, tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("run") / "ünbroken"
+    assert here(command(recipe, rafdb, run)) == 0
+    return run
+
+
 @pytest.fixture(scope="session")
 def finished_tiny(tiny, rafdb, tmp_path_factory) -> Path:
-    """A finished run of the two networks."""
-    run = tmp_path_factory.mktemp("run") / "ünbroken"
-    assert here(command(tiny, rafdb, run)) == 0
-    return run
+    return finished(tiny, rafdb, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def finished_paper(tiny_paper, rafdb, tmp_path_factory) -> Path:
-    """A finished run of the paper's system."""
-    run = tmp_path_factory.mktemp("run") / "ünbroken"
-    assert here(command(tiny_paper, rafdb, run)) == 0
-    return run
+    return finished(tiny_paper, rafdb, tmp_path_factory)

@@ -13,17 +13,15 @@ from safetensors.numpy import load_file
 
 from fsrfer.cli.main import main
 from fsrfer.errors import TrainingError
-from fsrfer.recipes.schema import shortened
 from fsrfer.recognition.model import ExpressionModel
-from fsrfer.training.classifier import Given, train_classifier
 from fsrfer.training.finished import load_predictor
 from fsrfer.training.start import load_run
 from support.made_faces import make_rafdb, pattern
 from support.tiny_recipes import tiny_classifier
-from support.training_commands import command, fsrfer, here, losses, refusal
+from support.training_commands import command, fsrfer, here, losses, refusal, trained
 
 STAGES = {
-    "tiny": [("networks/first", "classifier"), ("networks/second", "classifier")],
+    "tiny": [("networks/first/", "classifier"), ("networks/second/", "classifier")],
     "tiny_paper": [("", "extractor"), ("", "pretraining"), ("", "adversarial")],
 }
 """Folder and name of each."""
@@ -38,19 +36,13 @@ def finished(request):
 
 def test_a_run_folder_holds_recipe_origin_weights_metrics_and_plots(finished):
     name, _, run = finished
-    expected = {"recipe.toml", "origin.json", "model.safetensors", *(["model.onnx"] if name == "tiny" else [])}
+    expected = ["recipe.toml", "origin.json", "model.safetensors", *(["model.onnx"] if name == "tiny" else [])]
     for folder, stage in STAGES[name]:
-        expected |= {
-            str(run.joinpath(folder, f"{kind}-{stage}.{end}").relative_to(run))
-            for kind, end in (("metrics", "csv"), ("curves", "png"))
-        }
-    found = {str(path.relative_to(run)) for path in run.rglob("*")}
-    assert expected <= found
-    assert not [path for path in found if ".partial" in path]
-    assert set(json.loads((run / "origin.json").read_text("utf-8"))["data"]) == {
-        "rafdb train (nine of ten)",
-        "rafdb train (every tenth)",
-    }
+        expected += [f"{folder}metrics-{stage}.csv", f"{folder}curves-{stage}.png"]
+    assert not [file for file in expected if not (run / file).is_file()]
+    assert not list(run.rglob(".partial*"))
+    data = json.loads((run / "origin.json").read_text("utf-8"))["data"]
+    assert set(data) == {"rafdb train (nine of ten)", "rafdb train (every tenth)"}
 
 
 def test_killed_and_resumed_it_ends_with_the_same_weights(finished, rafdb, tmp_path):
@@ -141,25 +133,21 @@ def test_the_networks_of_a_run_are_runs_of_their_own_that_answer_together(finish
     np.testing.assert_allclose(np.exp(together), shares / shares.sum(1, keepdims=True), atol=1e-5)
 
 
-ALONE = {"first": []}
-
-
 def test_it_learns(fabric, rafdb, tmp_path):
-    changes = ["networks.first.loop.log_every=30", "networks.first.optimizer.ema_decay=0.5", "augmentation.flip=false"]
-    changes += ["networks.first.optimizer.learning_rate=1e-2", "views.max_factor=1.0", "augmentation.rotation=0.0"]
-    recipe = shortened(tiny_classifier(*changes, taught=ALONE), 60)
-    train_classifier(fabric, recipe, {"rafdb": rafdb}, tmp_path / "run", Given())
-    measured = losses(tmp_path / "run" / "networks" / "first", "classifier")
+    changes = ["networks.alone.loop.log_every=30", "networks.alone.optimizer.ema_decay=0.5", "augmentation.flip=false"]
+    changes += ["networks.alone.optimizer.learning_rate=1e-2", "views.max_factor=1.0", "augmentation.rotation=0.0"]
+    run = trained(fabric, tiny_classifier(*changes, taught={"alone": []}), rafdb, tmp_path, steps=60)
+    measured = losses(run / "networks" / "alone", "classifier")
     assert measured[60, "accuracy_x1"] > 0.7
     assert measured[60, "classification"] < measured[30, "classification"]
 
 
 def test_divergence_stops_with_one_line_and_keeps_the_good_checkpoint(fabric, rafdb, tmp_path):
-    recipe = shortened(tiny_classifier("networks.first.optimizer.learning_rate=1e30", taught=ALONE), 40)
+    recipe = tiny_classifier("networks.alone.optimizer.learning_rate=1e30", taught={"alone": []})
     with pytest.raises(TrainingError, match=r"^classifier: .* became \S+ at step .* checkpoint") as told:
-        train_classifier(fabric, recipe, {"rafdb": rafdb}, tmp_path / "run", Given())
+        trained(fabric, recipe, rafdb, tmp_path, steps=40)
     assert "\n" not in str(told.value)
-    assert not list((tmp_path / "run").rglob("model.safetensors"))
+    assert not list(tmp_path.rglob("model.safetensors"))
 
 
 @pytest.mark.parametrize(

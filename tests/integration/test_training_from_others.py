@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from fsrfer.recipes.schema import load_recipe, save_recipe, shortened
+from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.recognition.model import ExpressionModel
-from fsrfer.training.classifier import Given, train_classifier
 from fsrfer.training.finished import load_predictor
 from support.made_faces import pattern
 from support.tiny_recipes import tiny_classifier
 from support.toy_model import toy_bytes
-from support.training_commands import command, here, losses, refusal
+from support.training_commands import command, here, losses, refusal, trained
 
 STAYS_AS_IT_STARTS = [f"networks.{name}.optimizer.learning_rate=1e-12" for name in ("first", "second")]
 FACES = [pattern(label, 16, np.random.default_rng(label)) for label in range(7)]
@@ -34,33 +33,25 @@ def require_same_start(run, other):
 
 
 def exported(run):
-    """A run's model file, as `train_classifier` takes it."""
+    """A run's model file, as a start or a teacher is given from Python."""
     return "mine.onnx", (run / "model.onnx").read_bytes()
-
-
-# A start
 
 
 def test_a_finished_run_may_be_the_start(tiny, finished_tiny, rafdb, tmp_path):
     run = tmp_path / "run"
-    given = command(tiny, rafdb, run, "--init", finished_tiny, steps=1, changes=STAYS_AS_IT_STARTS)
-    assert here(given) == 0
+    assert here(command(tiny, rafdb, run, "--init", finished_tiny, steps=1, changes=STAYS_AS_IT_STARTS)) == 0
     require_same_start(run, finished_tiny)
     assert "a finished run, SHA-256" in ExpressionModel(run / "model.onnx").info.training["origin"]["start"]
 
 
 def test_an_exported_model_may_be_the_start(fabric, finished_tiny, rafdb, tmp_path):
-    recipe = shortened(tiny_classifier(*STAYS_AS_IT_STARTS), 1)
-    train_classifier(fabric, recipe, {"rafdb": rafdb}, tmp_path, Given(exported(finished_tiny)))
-    require_same_start(tmp_path, finished_tiny)
-
-
-# Teachers
+    recipe = tiny_classifier(*STAYS_AS_IT_STARTS)
+    require_same_start(trained(fabric, recipe, rafdb, tmp_path, steps=1, start=exported(finished_tiny)), finished_tiny)
 
 
 @pytest.fixture(scope="module")
 def student(tiny, tmp_path_factory):
-    """The file of a recipe of one network that learns from the tiny recipe's, and validates on faces of its own name."""
+    """The file of a recipe of one network that learns from the tiny recipe's."""
     path = tmp_path_factory.mktemp("student") / "student.toml"
     save_recipe(tiny_classifier(taught={"student": [str(tiny)]}), path)
     return path
@@ -87,12 +78,12 @@ def test_a_teacher_of_another_recipe_is_trained_first_and_no_longer_than_asked_f
 def test_a_finished_run_or_a_model_file_may_stand_for_the_teacher(
     taught, tiny, student, finished_tiny, fabric, rafdb, tmp_path, capsys
 ):
-    run, file = tmp_path / "run", tmp_path / "file"
-    recipe = shortened(load_recipe(str(student)), 6)
-    train_classifier(fabric, recipe, {"rafdb": rafdb}, run, Given(teachers={str(tiny): finished_tiny}))
+    run, file = (
+        trained(fabric, load_recipe(str(student)), rafdb, tmp_path / name, teachers={str(tiny): teacher})
+        for name, teacher in (("run", finished_tiny), ("file", exported(finished_tiny)))
+    )
     assert same_weights(run, taught)
     assert not (run / "teachers").exists()
-    train_classifier(fabric, recipe, {"rafdb": rafdb}, file, Given(teachers={str(tiny): exported(finished_tiny)}))
     by_run, by_file = (losses(folder / "networks" / "student", "classifier") for folder in (run, file))
     assert by_file[1, "distillation"] == pytest.approx(by_run[1, "distillation"], rel=0.2)  # its kernels are in 8 bits
     assert by_file[1, "size"] == by_run[1, "size"]
@@ -102,60 +93,55 @@ def test_a_finished_run_or_a_model_file_may_stand_for_the_teacher(
 def test_a_teacher_is_validated_on_its_students_faces(fabric, tiny, rafdb, tmp_path):
     elsewhere = tmp_path / "elsewhere.toml"
     save_recipe(load_recipe(str(tiny), ["validation=ferplus"]), elsewhere)
-    recipe = shortened(tiny_classifier(taught={"student": [str(elsewhere)]}), 1)
-    train_classifier(fabric, recipe, {"rafdb": rafdb}, tmp_path / "run", Given(), max_steps=1)
-    student, teacher = (
-        json.loads((folder / "origin.json").read_text("utf-8"))
-        for folder in (tmp_path / "run", tmp_path / "run" / "teachers" / "elsewhere")
-    )
-    assert student["data"] == teacher["data"]
+    run = trained(fabric, tiny_classifier(taught={"student": [str(elsewhere)]}), rafdb, tmp_path / "run", steps=1)
+    origins = [
+        json.loads((folder / "origin.json").read_text("utf-8")) for folder in (run, run / "teachers" / "elsewhere")
+    ]
+    assert origins[0]["data"] == origins[1]["data"]
 
 
-# Finished networks
+def test_blended_labels_change_what_is_learnt_from_the_first_step_on(fabric, finished_tiny, rafdb, tmp_path):
+    recipe = tiny_classifier("networks.second.label_share=0.0")
+    run = trained(fabric, recipe, rafdb, tmp_path, members={"first": finished_tiny / "networks" / "first"})
+    votes, blended = (losses(folder / "networks" / "second", "classifier") for folder in (run, finished_tiny))
+    assert votes[1, "classification"] != blended[1, "classification"]
+    assert votes[1, "size"] == blended[1, "size"]
+    assert votes[1, "distillation"] == blended[1, "distillation"]
 
 
 def test_finished_networks_may_stand_for_the_recipes(tiny, finished_tiny, rafdb, tmp_path, capsys):
-    members = [finished_tiny / "networks" / name for name in ("first", "second")]
-    run = tmp_path / "run"
+    members, run = [finished_tiny / "networks" / name for name in ("first", "second")], tmp_path / "run"
     assert here(command(tiny, rafdb, run, "--members", *members)) == 0
     assert same_weights(run, finished_tiny)
     assert ExpressionModel(run / "model.onnx").info.training["origin"]["members"].keys() == {"first", "second"}
     assert "begun with members first" in refusal(command(tiny, rafdb, run, "--resume"), capsys)
 
 
-# What does not fit
-
-
 def test_what_cannot_be_used_is_refused_before_a_run_is_begun(
-    tiny, tiny_paper, student, finished_tiny, finished_paper, rafdb, tmp_path, capsys
+    tiny, tiny_paper, student, finished_tiny, rafdb, tmp_path, capsys
 ):
     damaged, picture, toy = (tmp_path / f"{name}.onnx" for name in ("damaged", "picture", "toy"))
-    damaged.write_bytes(toy_bytes()[:-9] + b"123456789")
-    picture.write_bytes(b"no model")
-    toy.write_bytes(toy_bytes())
-    run, wider = tmp_path / "run", ["networks.first.architecture.widths=[12]"]
-    model, first = finished_tiny / "model.onnx", finished_tiny / "networks" / "first"
-    for recipe, more, changes, message in [
-        (tiny, ["--init", damaged], [], f"{damaged}: the file is damaged"),
-        (tiny, ["--init", picture], [], f"{picture}: not an fsrfer model"),
-        (tiny, ["--init", tmp_path / "none.onnx"], [], "no model there"),
-        (tiny, ["--init", tmp_path], [], f"{tmp_path}: no finished run there"),
-        (tiny, ["--init", toy], [], f"{toy}: it holds 0 networks, where 2 are needed"),
-        (tiny, ["--init", model], wider, "where stages.0.0.0.weight (12, 4, 3, 3) was expected"),
-        (tiny, ["--init", finished_tiny], wider, f"{finished_tiny}: its networks are not those of recipe tiny"),
-        (tiny, ["--init", finished_paper], [], "a run of paper-small holds no such network"),
-        (tiny, ["--init", model], ["export.members=['first']"], "it holds 2 networks, where 1 are needed"),
-        (tiny_paper, ["--init", model], [], "recipe paper-small starts from scratch alone"),
-        (tiny, ["--teacher", model], [], "recipe tiny has no teacher of another recipe"),
-        (student, ["--teacher", model, model], [], f"one each is needed for {tiny}, not 2"),
-        (student, ["--teacher", toy], [], f"{toy}: it holds 0 networks"),
-        (student, ["--teacher", first], [], f"{first}: its networks are not those of recipe tiny"),
-        (student, [], ["networks.student.teachers=['paper-small']"], "its teacher paper-small is no classifier"),
-        (student, [], ["networks.student.teachers=['default']"], "its teacher default takes grey faces of 48 pixels"),
-        (tiny, ["--members", first], [], "--members: one each is needed for first, second, not 1"),
-        (tiny, ["--members", first, first], [], f"{first}: not a run of tiny's network second"),
-        (tiny, ["--members", first, tmp_path], [], f"{tmp_path}: no finished run there"),
-        (tiny_paper, ["--members", first], [], "recipe paper-small has no networks to take instead"),
+    for path, content in ((damaged, toy_bytes()[:-9] + b"123456789"), (picture, b"no model"), (toy, toy_bytes())):
+        path.write_bytes(content)
+    run, model, first = tmp_path / "run", finished_tiny / "model.onnx", finished_tiny / "networks" / "first"
+    for recipe, more, message in [
+        (tiny, ["--init", damaged], f"{damaged}: the file is damaged"),
+        (tiny, ["--init", picture], f"{picture}: not an fsrfer model"),
+        (tiny, ["--init", tmp_path / "none.onnx"], "no model there"),
+        (tiny, ["--init", tmp_path], f"{tmp_path}: no finished run there"),
+        (tiny, ["--init", toy], f"{toy}: it holds 0 networks, where 2 are needed"),
+        (tiny_paper, ["--init", model], "recipe paper-small starts from scratch alone"),
+        (tiny, ["--teacher", model], "recipe tiny has no teacher of another recipe"),
+        (student, ["--teacher", model, model], f"one each is needed for {tiny}, not 2"),
+        (student, ["--teacher", first], f"{first}: its networks are not those of recipe tiny"),
+        (
+            student,
+            ["--set", "networks.student.teachers=['default']"],
+            "its teacher default takes grey faces of 48 pixels",
+        ),
+        (tiny, ["--members", first], "--members: one each is needed for first, second, not 1"),
+        (tiny, ["--members", first, first], f"{first}: not a run of tiny's network second"),
+        (tiny_paper, ["--members", first], "recipe paper-small has no networks to take instead"),
     ]:
-        assert message in refusal(command(recipe, rafdb, run, *more, changes=changes), capsys)
+        assert message in refusal(command(recipe, rafdb, run, *more), capsys)
         assert not run.exists()

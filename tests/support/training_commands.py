@@ -8,6 +8,8 @@ import sys
 import torch
 
 from fsrfer.cli.main import main
+from fsrfer.recipes.schema import shortened
+from fsrfer.training.classifier import Given, train_classifier
 
 
 def command(recipe, rafdb, run, *more, steps=6, changes=()):
@@ -28,6 +30,12 @@ def here(arguments):
     """The same command in this process, which is quicker; the exit code."""
     torch.set_num_threads(1)  # as `fsrfer` has it, so that both compute the same to the last bit
     return main(arguments[3:])
+
+
+def trained(fabric, recipe, rafdb, folder, steps=6, **given):
+    """The folder of a run, without a model file, whose making is what takes long."""
+    train_classifier(fabric, shortened(recipe, steps), {"rafdb": rafdb}, folder, Given(**given), steps)
+    return folder
 
 
 def refusal(arguments, capsys):

@@ -1,5 +1,6 @@
 """What tests of trainers share: a few tiny faces in memory, a process among several, and settings."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsrfer.recipes.sections import AugmentationSettings, CameraSettings
+from fsrfer.training import checkpoint
 from fsrfer.training.faces import Faces
 from support.made_faces import pattern
 
@@ -37,6 +39,19 @@ def process(rank: int, processes: int = 2) -> SimpleNamespace:
 def state(*parts: nn.Module) -> list[Tensor]:
     """A copy of every weight and statistic."""
     return [value.clone() for part in parts for value in part.state_dict().values()]
+
+
+def require_resumed_alike(one, again, folder: Path) -> None:
+    """Two steps of a trainer, saved and put back into another, which takes the third as the first does."""
+    for step in range(2):
+        one.train_step(step)
+    checkpoint.save(folder, 2, checkpoint.state_of(one.parts))
+    step, saved = checkpoint.load(checkpoint.newest(folder))
+    checkpoint.restore(again.parts, saved)
+    assert again.train_step(step) == one.train_step(step)
+    networks = [[part for part in trainer.parts.values() if isinstance(part, nn.Module)] for trainer in (one, again)]
+    assert same(*(state(*parts) for parts in networks))
+    assert one.validate() == again.validate()
 
 
 def same(first: list[Tensor], second: list[Tensor]) -> bool:

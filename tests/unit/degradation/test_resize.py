@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fsrfer.degradation.resize import BatchDegrader, cubic, resize_matrix
+from fsrfer.degradation.resize import BICUBIC, BILINEAR, BOX, BatchDegrader, cubic, resize_matrix
 from fsrfer.images import shrink_and_restore
 
 
@@ -23,12 +23,15 @@ def test_rows_sum_to_one_so_flat_pictures_stay_flat(length_in, length_out):
     np.testing.assert_allclose(matrix.sum(1), 1)
 
 
-@given(st.integers(1, 70), st.integers(1, 90), st.integers(0, 2**31))
-@settings(max_examples=80, deadline=None)
-def test_a_matrix_resizes_an_axis_as_pil_does(length_in, length_out, seed):
+PILS = ((BICUBIC, Image.Resampling.BICUBIC), (BILINEAR, Image.Resampling.BILINEAR), (BOX, Image.Resampling.BOX))
+
+
+@given(st.sampled_from(PILS), st.integers(1, 70), st.integers(1, 90), st.integers(0, 2**31))
+@settings(max_examples=150, deadline=None)
+def test_a_matrix_resizes_an_axis_as_pil_does(kernels, length_in, length_out, seed):
     image = np.random.default_rng(seed).integers(0, 256, (5, length_in), np.uint8)
-    expected = np.asarray(Image.fromarray(image).resize((length_out, 5), Image.Resampling.BICUBIC))
-    found = np.clip(image @ resize_matrix(length_in, length_out).T, 0, 255)
+    expected = np.asarray(Image.fromarray(image).resize((length_out, 5), kernels[1]))
+    found = np.clip(image @ resize_matrix(length_in, length_out, kernels[0]).T, 0, 255)
     assert np.abs(found - expected).max() <= 0.6
 
 

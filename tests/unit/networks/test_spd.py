@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -15,13 +16,7 @@ from fsrfer.networks.spd import (
     spectral_map,
 )
 
-
-def re_eig(matrices: Tensor) -> Tensor:
-    return spectral_map(matrices, RECTIFIER)
-
-
-def log_eig(matrices: Tensor) -> Tensor:
-    return spectral_map(matrices, LOGARITHM)
+re_eig, log_eig = (partial(spectral_map, function=function) for function in (RECTIFIER, LOGARITHM))
 
 
 def symmetric(x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 import pytest
 
 from fsrfer.errors import FsrferError
-from fsrfer.recipes.schema import save_recipe
+from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.training.build import joined, named_network
 from fsrfer.training.classifier import Given, check_given
 from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, save_weights
@@ -35,7 +35,9 @@ def test_a_start_has_every_network_in_the_recipes_architecture(tmp_path):
     start = run(tmp_path / "run", recipe)
     check_given(recipe, Given(start))
     require_refusal(tiny_classifier("networks.first.uplift.hidden=5"), Given(start), "only the same architecture fits")
-    require_refusal(recipe, Given(TOY), "toy.onnx: it holds 0 networks, where 2 are needed")
+    paper = load_recipe("paper-small", ["input.size=16"])
+    save_recipe(paper, start / RECIPE_FILE)
+    require_refusal(recipe, Given(start), "a run of paper-small holds no such network")
     without = tiny_classifier("export.members=['first']")
     require_refusal(without, Given(run(tmp_path / "one", without)), "nothing to start second from")
 

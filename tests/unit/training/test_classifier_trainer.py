@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -10,12 +8,20 @@ from fsrfer.losses import classification_loss, distillation_loss
 from fsrfer.networks.covpool import CovPoolExtractor, CovPoolHead, CovPoolModel
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.sections import ViewSettings
-from fsrfer.training import checkpoint
 from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.teaching import teacher_logits
 from fsrfer.training.views import ViewPlan
 from support.tiny_recipes import tiny_classifier
-from support.training_parts import NO_CAMERA, POOR_CAMERA, STRONG, UNCHANGED, same, state, tiny_faces
+from support.training_parts import (
+    NO_CAMERA,
+    POOR_CAMERA,
+    STRONG,
+    UNCHANGED,
+    require_resumed_alike,
+    same,
+    state,
+    tiny_faces,
+)
 
 FACES = tiny_faces()
 SETTINGS = tiny_classifier().networks["first"]
@@ -63,6 +69,7 @@ def test_labels_teach_by_cross_entropy_alone(trainer):
     found = losses(one)
     assert set(found) == {"classification"}
     torch.testing.assert_close(found["classification"], classification_loss(output.logits, views.votes))
+    assert "size_error" not in one.validate()
 
 
 def test_the_effective_size_is_learnt_in_octaves(trainer):
@@ -90,14 +97,8 @@ def test_teachers_are_followed_in_what_they_answer_to_the_same_views(trainer, fa
 
 
 def test_every_part_learns_and_the_losses_fall(trainer):
-    quickly = {
-        "optimizer": {"learning_rate": 2e-2},
-        "steps": 40,
-        "camera": NO_CAMERA,
-        "changes": UNCHANGED,
-        "factor": 3.0,
-    }
-    one = trainer(size_loss=0.1, **quickly)
+    quickly = {"learning_rate": 2e-2}
+    one = trainer(size_loss=0.1, optimizer=quickly, steps=40, camera=NO_CAMERA, changes=UNCHANGED, factor=3.0)
     before = {name: value.clone() for name, value in one.network.named_parameters()}
     history = [one.train_step(step) for step in range(40)]
     assert all(not torch.equal(value, before[name]) for name, value in one.network.named_parameters())
@@ -120,28 +121,7 @@ def test_validation_measures_the_average_and_leaves_the_network_as_it_is(trainer
     assert figures["accuracy_x1"] == pytest.approx((output.logits.argmax(1) == FACES.labels).float().mean().item())
 
 
-def test_a_network_without_sizes_is_measured_without_their_error(trainer):
-    assert "size_error" not in trainer(covpool()).validate()
-
-
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_a_checkpoint_goes_on_as_if_nothing_had_happened(trainer, tmp_path, name):
     settings = {"optimizer": {"name": name}, "size_loss": 0.1}
-    one, again = trainer(**settings), trainer(residual_net(seed=9), **settings)
-    for step in range(2):
-        one.train_step(step)
-    checkpoint.save(tmp_path, 2, checkpoint.state_of(one.parts))
-    step, saved = checkpoint.load(checkpoint.newest(tmp_path))
-    checkpoint.restore(again.parts, saved)
-    assert again.train_step(step) == one.train_step(step)
-    assert same(state(one.network, one.average), state(again.network, again.average))
-    assert one.validate() == again.validate()
-
-
-def test_an_output_is_made_of_features_alone():
-    network = residual_net().eval()
-    faces = FACES.pixels[:, None].float()
-    with torch.no_grad():
-        whole = network.analyse(faces)
-        lifted = network.lift(whole.features, whole.log2_px)
-    assert all(torch.equal(getattr(whole, item.name), getattr(lifted, item.name)) for item in dataclasses.fields(whole))
+    require_resumed_alike(trainer(**settings), trainer(residual_net(seed=9), **settings), tmp_path)

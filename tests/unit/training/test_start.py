@@ -19,11 +19,6 @@ def faces(count=32, seed=0):
     return torch.rand(count, 1, 16, 16, generator=torch.Generator().manual_seed(seed)) * 255
 
 
-def recipe(*changes, taught=ONE):
-    """One network with a generator that is told the size; networks taught by it are told nothing, and coarse."""
-    return tiny_classifier(*changes, taught=taught)
-
-
 def experienced(described):
     """Its networks as after a training: no weight, norm or running statistic is the initial one."""
     networks = [named_network(described, name) for name in described.export.members]
@@ -38,22 +33,20 @@ def experienced(described):
     return [network.eval() for network in networks]
 
 
-def exported(described, *, in_bytes):
-    """Experienced networks of a recipe and their file, as `fsrfer train` writes it or with kernels of whole numbers."""
+def exported(described):
+    """Experienced networks of a recipe and their file, as `fsrfer train` writes it."""
     networks = experienced(described)
-    if in_bytes:
-        round_kernels(joined(networks))
+    round_kernels(joined(networks))
     calibration = Calibration.of_temperature(0.3, 0.1, members=len(networks))
     model = to_onnx(Calibrated(joined(networks), calibration), 1, 16)
-    if in_bytes:
-        store_bytes(model)
+    store_bytes(model)
     return networks, model.SerializeToString()
 
 
 @pytest.fixture(scope="module")
 def alone():
     """One network and its file."""
-    return exported(recipe(), in_bytes=True)
+    return exported(tiny_classifier(taught=ONE))
 
 
 def require_alike(networks, again):
@@ -68,18 +61,22 @@ def require_alike(networks, again):
 
 def test_an_exported_network_is_filled_back_as_it_was(alone):
     networks, model = alone
-    require_alike(networks, load_members(recipe("networks.first.seed=99"), ("mine.onnx", model), faces()))
+    require_alike(
+        networks, load_members(tiny_classifier("networks.first.seed=99", taught=ONE), ("mine.onnx", model), faces())
+    )
 
 
 def test_an_exported_ensemble_is_filled_back_as_it_was():
     changes = ["networks.second.uplift.conditioned=true"]
-    networks, model = exported(recipe(*changes, taught=TAUGHT), in_bytes=False)
-    again = load_members(recipe(*changes, "networks.first.seed=99", taught=TAUGHT), ("mine.onnx", model), faces())
+    networks, model = exported(tiny_classifier(*changes, taught=TAUGHT))
+    again = load_members(
+        tiny_classifier(*changes, "networks.first.seed=99", taught=TAUGHT), ("mine.onnx", model), faces()
+    )
     require_alike(networks, again)
 
 
 def test_what_is_filled_back_has_norms_that_training_can_go_on_from(alone):
-    (again,) = load_members(recipe(), ("mine.onnx", alone[1]), faces(64))
+    (again,) = load_members(tiny_classifier(taught=ONE), ("mine.onnx", alone[1]), faces(64))
     with torch.no_grad():
         expected, found = again.eval()(faces(64)), again.train()(faces(64))
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
@@ -101,14 +98,14 @@ STEM, BLOCKS = "networks.first.architecture.stem", "networks.first.architecture.
 )
 def test_an_exported_model_of_another_architecture_is_refused_by_what_differs(alone, changes, taught, message):
     with pytest.raises(ModelError, match=message) as refusal:
-        load_members(recipe(*changes, taught=taught), ("mine.onnx", alone[1]), faces(4))
+        load_members(tiny_classifier(*changes, taught=taught), ("mine.onnx", alone[1]), faces(4))
     assert "\n" not in str(refusal.value)
 
 
 @pytest.fixture
 def run(tmp_path):
     """A finished run of two networks, and these."""
-    described = recipe(taught={"first": [], "second": ["first"]})
+    described = tiny_classifier()
     networks = experienced(described)
     save_recipe(described, tmp_path / RECIPE_FILE)
     save_weights(joined(networks), tmp_path / WEIGHTS_FILE)
@@ -117,7 +114,7 @@ def run(tmp_path):
 
 def test_a_finished_run_of_the_same_architecture_is_a_start_however_it_was_trained(run):
     described, folder, networks = run
-    other = recipe("networks.first.optimizer.name=adamw", "name=other", taught={"first": [], "second": ["first"]})
+    other = tiny_classifier("networks.first.optimizer.name=adamw", "name=other")
     for network, found in zip(networks, load_members(other, folder, faces(4)), strict=True):
         with torch.no_grad():
             assert torch.equal(found.eval()(faces()), network(faces()))
@@ -130,17 +127,15 @@ def test_a_finished_run_of_the_same_architecture_is_a_start_however_it_was_train
 @pytest.mark.parametrize("change", [f"{STEM}=6", "input.colour=rgb", "networks.second.uplift.conditioned=true"])
 def test_a_finished_run_of_another_architecture_is_not(run, change):
     with pytest.raises(ModelError, match="only the same architecture fits"):
-        load_members(recipe(change, taught={"first": [], "second": ["first"]}), run[1], faces(4))
+        load_members(tiny_classifier(change), run[1], faces(4))
 
 
 def test_a_folder_without_a_finished_run_of_a_classifier_is_told(run, tmp_path):
-    (tmp_path / WEIGHTS_FILE).write_bytes(b"half a file")
+    save_weights(run[2][0], tmp_path / WEIGHTS_FILE)  # of one network of two
     with pytest.raises(TrainingError, match="not the weights of this network .*train it again"):
         load_run(tmp_path)
     save_recipe(load_recipe("paper-small"), tmp_path / RECIPE_FILE)
-    with pytest.raises(
-        TrainingError, match="a run of paper-small holds no such network; name a run of default or fast"
-    ):
+    with pytest.raises(TrainingError, match="a run of paper-small holds no such network; name a run of default"):
         finished_classifier(tmp_path)
     (tmp_path / WEIGHTS_FILE).unlink()
     with pytest.raises(TrainingError, match="no finished run there"):

@@ -86,13 +86,6 @@ def test_a_batch_depends_on_seed_and_step_alone(fabric, change):
     assert not torch.equal(one.log2_px, other.log2_px)
 
 
-def test_views_of_one_face_are_shrunk_by_factors_of_their_own(fabric):
-    one = sampler(fabric)
-    indices, sharp = one.sharp_faces(0)
-    (_, first), (_, second) = (one.shrunk_view(sharp, indices, chance, 0) for chance in ("one", "other"))
-    assert not torch.equal(first, second)
-
-
 @pytest.mark.parametrize("share", [0.25, 1.0])
 def test_the_views_of_two_processes_make_up_those_of_one(fabric, share):
     settings = {"share": share, "camera": POOR_CAMERA, "augmentation": STRONG}

@@ -109,7 +109,7 @@ def test_photos_crops_and_data_sets_need_no_torch(tmp_path: Path) -> None:
 def test_training_without_its_packages_says_what_to_install(tmp_path: Path) -> None:
     code = """
         from fsrfer.cli.main import main
-        assert main(["train", "compact", "--data", "ferplus=.", "-o", "run"]) == 2
+        assert main(["train", "default", "--data", "ferplus=.", "-o", "run"]) == 2
     """
     assert run_blocked(code, cwd=tmp_path) == ""
     assert list(tmp_path.iterdir()) == []

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.training.classifier import check_given, train_classifier
     from fsrfer.training.compute import open_fabric
     from fsrfer.training.paper import train_paper
-    from fsrfer.training.run import open_run
+    from fsrfer.training.run import check_run
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         check_given(recipe, given)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     if fabric.is_global_zero:
-        open_run(options.output, recipe, options.resume)
+        check_run(options.output, recipe, options.resume)
     if isinstance(recipe, PaperRecipe):
         measured_on, accuracies = train_paper(fabric, recipe, sources, options.output)
     else:

@@ -32,13 +32,12 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     """A recipe by its bundled name or by the path of a TOML file, with ``key=value`` changes applied.
 
     Raises:
-        RecipeError: no such recipe, text that is not TOML, a key the recipe does not have, or a value that does not fit.
+        RecipeError: no such recipe, a file that cannot be read or is not TOML, a key the recipe does not have, or a value
+            that does not fit.
     """
     if name in bundled_recipes():
-        text, where = (
-            (resources.files("fsrfer.recipes") / f"{name}.toml").read_text("utf-8"),
-            f"recipe {name}",
-        )
+        bundled = resources.files("fsrfer.recipes") / f"{name}.toml"
+        text, where = bundled.read_text("utf-8"), f"recipe {name}"
     elif Path(name).is_file():
         text, where = read_text(Path(name), RecipeError), name
     else:

@@ -77,7 +77,8 @@ def check_given(recipe: ClassifierRecipe, given: Given) -> None:
     """Check what is there already against the recipe, before data are read and a folder is made.
 
     Raises:
-        RecipeError: teachers or members that the recipe does not have, or that take other faces.
+        RecipeError: teachers or members that the recipe does not have, or that take other faces; a recipe that teaches
+            itself.
         ModelError: networks of another architecture.
         TrainingError: a folder that holds no finished run.
     """
@@ -86,16 +87,27 @@ def check_given(recipe: ClassifierRecipe, given: Given) -> None:
         load_members(recipe, given.start, blank)
         if left := [name for name in recipe.networks if name not in recipe.export.members]:
             raise RecipeError(f"recipe {recipe.name}: nothing to start {left[0]} from; it is not in a model file")
-    for name in recipe.outside_teachers:
-        teacher = outside_recipe(recipe, name)
-        if name in given.teachers:
-            load_members(teacher, given.teachers[name], blank)
+    for name, teacher in given.teachers.items():
+        load_members(outside_recipe(recipe, name), teacher, blank)
+    _check_teachers(recipe, given.teachers, ())
     for name, folder in given.members.items():
         theirs = finished_classifier(folder)
         if theirs.input != recipe.input or [*theirs.networks.values()] != [recipe.networks[name]]:
             raise RecipeError(
                 f"{folder}: not a run of {recipe.name}'s network {name}; give its own folder in {NETWORKS}/"
             )
+
+
+def _check_teachers(recipe: ClassifierRecipe, given: Mapping[str, Start], taught: tuple[str, ...]) -> None:
+    """Check the recipes of all teachers that are to be trained first, and of theirs."""
+    for name in recipe.outside_teachers:
+        if name in taught:
+            raise RecipeError(
+                f"recipe {recipe.name}: its teacher {name} is taught by {recipe.name} itself; name another"
+            )
+        teacher = outside_recipe(recipe, name)
+        if name not in given:
+            _check_teachers(teacher, {}, (*taught, name))
 
 
 def outside_recipe(recipe: ClassifierRecipe, name: str) -> ClassifierRecipe:
@@ -143,7 +155,6 @@ def train_classifier(
     check_batches(fabric, [settings.loop for settings in recipe.networks.values()])
     data = load_training_data(recipe, sources)
     origin = _origin(recipe, data, given)
-    if fabric.is_global_zero:
         record_origin(folder, origin)
     fabric.barrier()
     teachers = _outside_teachers(fabric, recipe, sources, folder, given, data, max_steps)
@@ -175,9 +186,10 @@ def _outside_teachers(
         if name in given.teachers:
             teacher = joined(load_members(described, given.teachers[name], typical))
         else:
-            wanted = described if max_steps is None else shortened(described, max_steps)
+            # Validated on the same faces, for those must not be among the ones that it is trained on.
+            wanted = described.model_copy(update={"validation": recipe.validation})
+            wanted = wanted if max_steps is None else shortened(wanted, max_steps)
             below = folder / "teachers" / Path(name).stem
-            begin_or_resume(below, wanted)
             teacher = train_classifier(fabric, wanted, sources, below, Given(), max_steps).network
         teachers[name] = place(fabric, freeze(teacher))
     return teachers
@@ -194,10 +206,12 @@ def _train_network(
 ) -> ResidualNet:
     """One network, frozen; one that is finished in its folder is only loaded."""
     run, network, settings = folder / NETWORKS / name, named_network(recipe, name), recipe.networks[name]
-    if not is_finished(run) and name in given.members:
+    finished = is_finished(run)
+    fabric.barrier()  # until all have looked, lest one finishes the run before another looks
+    if not finished and name in given.members:
         load_weights(network, given.members[name] / WEIGHTS_FILE)
         _finish(fabric, network, recipe, name, run)
-    if not is_finished(run):
+    elif not finished:
         if given.start is not None:
             typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
             network = load_members(recipe, given.start, typical)[recipe.export.members.index(name)]
@@ -279,5 +293,5 @@ def _origin(recipe: ClassifierRecipe, data: TrainingData, given: Given) -> dict[
 
 def _words(start: Start) -> str:
     content = (start / WEIGHTS_FILE).read_bytes() if isinstance(start, Path) else start[1]
-    name = "a finished run" if isinstance(start, Path) else start[0]
+    name = "a finished run" if isinstance(start, Path) else Path(start[0]).name  # the folder is nobody's business
     return f"{name}, SHA-256 {sha256(content).hexdigest()}"

@@ -26,6 +26,7 @@ from fsrfer.training.plots import plot_stages
 from fsrfer.training.predictors import TorchPredictor, feature_super_resolution
 from fsrfer.training.run import (
     WEIGHTS_FILE,
+    begin_or_resume,
     check_batches,
     finished_recipe,
     load_weights,
@@ -80,6 +81,7 @@ def train_paper(
     check_batches(fabric, recipe.loops())
     data = load_training_data(recipe, sources)
     if fabric.is_global_zero:
+        begin_or_resume(folder, recipe)
         record_origin(folder, {"data": {**data.train.hashes, **data.valid.hashes}})
     system = train_system(fabric, recipe, data, folder)
     if fabric.is_global_zero:

@@ -20,8 +20,8 @@ from fsrfer.version import __version__
 RECIPE_FILE, WEIGHTS_FILE, ORIGIN_FILE = "recipe.toml", "model.safetensors", "origin.json"
 
 
-def open_run(folder: Path, recipe: Recipe, resume: bool) -> None:
-    """Make a run's folder, or check that a resumed one was begun with the same recipe.
+def check_run(folder: Path, recipe: Recipe, resume: bool) -> None:
+    """Check, before data are read, that a run can be begun in a folder, or resumed with the same recipe; writes nothing.
 
     Raises:
         TrainingError: the folder holds a run and ``resume`` was not asked for, or holds none and it was.
@@ -32,7 +32,7 @@ def open_run(folder: Path, recipe: Recipe, resume: bool) -> None:
         raise TrainingError(f"{folder}: holds a run already; add --resume to resume it, or choose another folder")
     if resume and not exists:
         raise TrainingError(f"{folder}: there is no run to resume; leave out --resume, or name the run's folder")
-    begin_or_resume(folder, recipe)
+    _require_same(folder, recipe)
 
 
 def begin_or_resume(folder: Path, recipe: Recipe) -> None:
@@ -41,12 +41,16 @@ def begin_or_resume(folder: Path, recipe: Recipe) -> None:
     Raises:
         RecipeError: it was not.
     """
+    _require_same(folder, recipe)
+    save_recipe(recipe, folder / RECIPE_FILE)
+
+
+def _require_same(folder: Path, recipe: Recipe) -> None:
     kept = folder / RECIPE_FILE
     if kept.exists() and load_recipe(str(kept)) != recipe:
         raise RecipeError(
             f"{kept}: this run was begun with other settings; give the same ones, or choose another folder"
         )
-    save_recipe(recipe, kept)
 
 
 def record_origin(folder: Path, origin: Mapping[str, Any]) -> None:
@@ -56,16 +60,24 @@ def record_origin(folder: Path, origin: Mapping[str, Any]) -> None:
         RecipeError: it was begun with other data, or from something else; the message names what differs.
     """
     kept = folder / ORIGIN_FILE
-    now = json.loads(json.dumps(origin))
     if kept.exists():
-        before = _read_origin(kept)
+        before, now = _leaves(_read_origin(kept)), _leaves(origin)
         if changed := sorted(name for name in {*before, *now} if before.get(name) != now.get(name)):
             name = changed[0]
             raise RecipeError(
-                f"{folder}: begun with another {name} ({before.get(name, 'none')}, not {now.get(name, 'none')}); "
+                f"{folder}: begun with {name} {before.get(name, 'none')}, not {now.get(name, 'none')}; "
                 "give the same, or choose another folder"
             )
-    write_text(kept, json.dumps(now, indent=1) + "\n")
+    write_text(kept, json.dumps(origin, indent=1) + "\n")
+
+
+def _leaves(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Every single thing of an origin, by its names one after the other, such as ``data rafdb train``."""
+    leaves: dict[str, Any] = {}
+    for name, value in origin.items():
+        inner = _leaves(value) if isinstance(value, Mapping) else {"": value}
+        leaves |= {f"{name} {rest}".strip(): leaf for rest, leaf in inner.items()}
+    return leaves
 
 
 def _read_origin(path: Path) -> dict[str, Any]:

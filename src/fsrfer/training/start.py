@@ -100,7 +100,8 @@ def load_exported(networks: Sequence[ResidualNet], model: bytes, faces: Tensor, 
     the scale and shift that undo them, so that the network computes what the model does and can be trained on.
 
     Args:
-        networks: of the architectures that were exported, in their order; only the first estimates the effective size.
+        networks: of the architectures that were exported, in their order. A file holds the estimate of the effective size
+            of the first, and of those whose generator is told it; the others keep theirs.
         model: the ONNX file.
         faces: float, N x C x S x S, values 0..255: typical ones.
         name: of the model, for messages.
@@ -112,7 +113,8 @@ def load_exported(networks: Sequence[ResidualNet], model: bytes, faces: Tensor, 
     if len(exported) != len(networks):
         raise ModelError(f"{name}: it holds {len(exported)} networks, where {len(networks)} are needed")
     for place, (network, weights) in enumerate(zip(networks, exported.values(), strict=True)):
-        _fill_network(network, weights, faces, name, whole=place == 0)
+        sized = place == 0 or any(key.startswith("effective_size.") for key in weights)
+        _fill_network(network, weights, faces, name, sized=sized)
 
 
 def _exported_weights(model: bytes) -> dict[str, Weights]:
@@ -127,11 +129,11 @@ def _exported_weights(model: bytes) -> dict[str, Weights]:
     return dict(sorted(members.items()))
 
 
-def _fill_network(network: ResidualNet, weights: Weights, faces: Tensor, name: str, *, whole: bool) -> None:
+def _fill_network(network: ResidualNet, weights: Weights, faces: Tensor, name: str, *, sized: bool) -> None:
     layers = {
         key: module
         for key, module in network.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear | PlacePooling) and (whole or not key.startswith("effective_size."))
+        if isinstance(module, nn.Conv2d | nn.Linear | PlacePooling) and (sized or not key.startswith("effective_size."))
     }
     for key, module in layers.items():
         _fill(module.weight, weights, f"{key}.weight", name)

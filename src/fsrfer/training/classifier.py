@@ -155,6 +155,8 @@ def train_classifier(
     check_batches(fabric, [settings.loop for settings in recipe.networks.values()])
     data = load_training_data(recipe, sources)
     origin = _origin(recipe, data, given)
+    if fabric.is_global_zero:
+        begin_or_resume(folder, recipe)
         record_origin(folder, origin)
     fabric.barrier()
     teachers = _outside_teachers(fabric, recipe, sources, folder, given, data, max_steps)

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from fsrfer.errors import InputError
 from fsrfer.types import UInt8Image
 
 ChannelOrder = Literal["rgb", "bgr"]
-ImageSource = str | Path | Image.Image | UInt8Image
+ImageSource = str | Path | bytes | BinaryIO | Image.Image | UInt8Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
 """Formats that are decoded (a camera's MPO opens as JPEG). Others, such as PostScript, would run foreign programs."""
@@ -149,7 +150,8 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     """Any picture a user may hold, as RGB.
 
     Args:
-        source: a path, a PIL image, or a uint8 array (height x width, or height x width x 3).
+        source: a path, the bytes of a picture file, an open binary file, a PIL image, or a uint8 array (height x width, or
+            height x width x 3).
         channel_order: of an array with three channels; OpenCV's arrays are ``"bgr"``.
         name: used in messages for an image that has no path.
 
@@ -158,6 +160,10 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     """
     if isinstance(source, str | Path):
         return load_rgb(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode_rgb(bytes(source), name)
+    if hasattr(source, "read"):
+        return decode_rgb(source.read(MAX_BYTES + 1)[: MAX_BYTES + 1], name)
     if isinstance(source, Image.Image):
         try:
             return pil_to_rgb(source, name)
@@ -170,7 +176,7 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     if array.dtype != np.uint8 or not shape_is_known or array.size == 0:
         raise InputError(
             f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), "
-            f"not {array.dtype} of shape {array.shape}"
+            f"not {array.dtype} of shape {array.shape}{_advice(array)}"
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise InputError(
@@ -181,6 +187,19 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     if channel_order not in ("rgb", "bgr"):
         raise InputError(f"channel_order must be 'rgb' or 'bgr', not {channel_order!r}")
     return array[:, :, ::-1] if channel_order == "bgr" else array
+
+
+def _advice(array: NDArray[Any]) -> str:
+    """What to do with an array of another kind, in the words of NumPy."""
+    if array.dtype.kind == "f":
+        return "; make it whole numbers: (x * 255).astype('uint8') where it holds 0..1, x.astype('uint8') where 0..255"
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
+        return "; put the channels last: x.transpose(1, 2, 0)"
+    if array.ndim == 3 and array.shape[2] == 4:
+        return "; leave out the transparency: x[..., :3]"
+    if array.ndim == 4:
+        return "; give one picture at a time: x[0]"
+    return ""
 
 
 def to_grey(image: UInt8Image) -> UInt8Image:

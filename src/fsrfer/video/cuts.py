@@ -18,6 +18,9 @@ OTHER_COLOURS = 0.5
 SAME_SHAPES = 0.95
 """Correlation from which it is the same picture in another light."""
 
+FLAT = 2.0
+"""Standard deviation in grey levels below which a picture shows nothing, whatever its light."""
+
 
 class CutDetector:
     """Compares each frame with the one before."""
@@ -46,5 +49,7 @@ def _colours(small: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    if max(first.std(), second.std()) < FLAT:
+        return 1.0
     a, b = first - first.mean(), second - second.mean()
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))

@@ -74,12 +74,14 @@ def test_a_face_of_another_size_at_the_same_place_is_another() -> None:
     assert tracker.update(faces((50, 50, 60)), 0.2) == [2]
 
 
-def test_faces_are_foreseen_where_they_go() -> None:
+def test_faces_are_predicted_where_they_go() -> None:
     tracker = Tracker()
     for step in range(10):
         tracker.update(faces((10 + 10 * step, 50, 20)), step * 0.2)
-    (track,) = tracker.foresee(2.0)
-    assert track.box == pytest.approx([100, 40, 120, 60], abs=3)
+    numbers, boxes = tracker.predicted(2.0, height=100, width=200)
+    assert numbers == [1]
+    assert boxes.boxes[0] == pytest.approx([100, 40, 120, 60], abs=3)
+    assert tracker.predicted(2.0, height=100, width=100)[0] == []  # it has left the frame
     assert tracker.tracks[0].time == pytest.approx(1.8)
 
 

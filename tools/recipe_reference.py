@@ -62,7 +62,7 @@ def tables(recipes: list[Recipe]) -> str:
 
 
 def rows_of(schema: Values, definitions: Values, prefix: str = "") -> Iterator[Row]:
-    """The rows of a table and those below it; the recipe's kind and its networks are told elsewhere."""
+    """The rows of a table and those below it; the recipe's kind and its networks stand elsewhere."""
     for name, value in schema["properties"].items():
         if "$ref" in value:
             section = definitions[value["$ref"].rpartition("/")[2]]

@@ -54,7 +54,7 @@ class UpliftSettings(Section):
 
     hidden: Count = Field(description="channels inside a block")
     blocks: int = Field(ge=0, description="how many; 0 leaves the generator out")
-    conditioned: bool = Field(description="whether it is told the effective size")
+    conditioned: bool = Field(description="whether it is conditioned on the effective size")
 
 
 class ViewSettings(Section):
@@ -92,7 +92,7 @@ class OptimizerSettings(Section):
     learning_rate: float = Field(gt=0, description="at its highest")
     weight_decay: Coefficient = Field(description="of kernels and matrices; biases and norms have none")
     warmup_steps: int = Field(ge=0, description="steps until the rate is at its highest")
-    ema_decay: float = Field(ge=0, lt=1, description="of the average of the weights, which is kept in the end; 0 keeps the last")
+    ema_decay: float = Field(ge=0, lt=1, description="of the weights' average, which is kept in the end; 0 keeps the last ones")
 
 
 class LoopSettings(Section):

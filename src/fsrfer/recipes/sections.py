@@ -92,7 +92,9 @@ class OptimizerSettings(Section):
     learning_rate: float = Field(gt=0, description="at its highest")
     weight_decay: Coefficient = Field(description="of kernels and matrices; biases and norms have none")
     warmup_steps: int = Field(ge=0, description="steps until the rate is at its highest")
-    ema_decay: float = Field(ge=0, lt=1, description="of the weights' average, which is kept in the end; 0 keeps the last ones")
+    ema_decay: float = Field(
+        ge=0, lt=1, description="of the weights' average, which is kept in the end; 0 keeps the last ones"
+    )
 
 
 class LoopSettings(Section):

@@ -31,7 +31,7 @@ class InputSettings(Section):
 
 
 class ArchitectureSettings(Section):
-    """`networks.residual.ResidualNet`."""
+    """The residual network, `networks.residual.ResidualNet`; each of its stages halves the map."""
 
     stem: Count = Field(description="channels of the first map")
     stem_stride: Literal[1, 2, 4] = Field(
@@ -54,7 +54,7 @@ class UpliftSettings(Section):
 
     hidden: Count = Field(description="channels inside a block")
     blocks: int = Field(ge=0, description="how many; 0 leaves the generator out")
-    conditioned: bool = Field(description="whether it is told the effective size")
+    conditioned: bool = Field(description="whether it is conditioned on the effective size")
 
 
 class ViewSettings(Section):
@@ -71,7 +71,7 @@ class CameraSettings(Section):
     blur: Coefficient = Field(description="standard deviation in pixels of the small picture")
     motion: Coefficient = Field(description="length of motion blur in pixels of the small picture")
     noise: Coefficient = Field(description="standard deviation in grey levels 0..255")
-    jpeg_quality: int = Field(ge=1, le=100, description="lowest quality; 100 is no JPEG")
+    jpeg_quality: int = Field(ge=1, le=100, description="lowest quality, drawn from here to 95; 100 is no JPEG")
 
 
 class AugmentationSettings(Section):
@@ -88,11 +88,13 @@ class AugmentationSettings(Section):
 class OptimizerSettings(Section):
     """AdamW, or Muon for kernels beside it, with a linear warm-up and a cosine descent to zero."""
 
-    name: Literal["adamw", "muon"] = Field(description="of the optimiser")
+    name: Literal["adamw", "muon"] = Field(description="of the optimiser; Muon leaves all but kernels to AdamW")
     learning_rate: float = Field(gt=0, description="at its highest")
     weight_decay: Coefficient = Field(description="of kernels and matrices; biases and norms have none")
     warmup_steps: int = Field(ge=0, description="steps until the rate is at its highest")
-    ema_decay: float = Field(ge=0, lt=1, description="of the average of the weights, which is what counts in the end")
+    ema_decay: float = Field(
+        ge=0, lt=1, description="of the weights' average, which is kept in the end; 0 keeps the last ones"
+    )
 
 
 class LoopSettings(Section):

@@ -33,18 +33,21 @@ def check_file(target: Path) -> None:
 
 
 def check_folder(target: Path) -> None:
-    """Check, before any work, that a folder is there or can be made, and that files can be written into it.
+    """Check, before any work, that a folder is there or can be made, and that files can be written into it; nothing is left.
 
     Raises:
         InputError: a file is there, or it cannot be made or written.
     """
     with _one_line(target):
-        if target.exists() and not target.is_dir():
+        is_new = not target.exists()
+        if not is_new and not target.is_dir():
             raise InputError(f"{target}: a file is there; name a folder")
         target.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target, prefix=".partial-")
         os.close(handle)
         Path(name).unlink()
+        if is_new:
+            target.rmdir()
 
 
 @contextmanager

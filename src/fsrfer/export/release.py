@@ -20,9 +20,8 @@ from fsrfer.evaluation.calibration import (
     temperatures,
     view_probabilities,
 )
-from fsrfer.evaluation.metrics import score
+from fsrfer.evaluation.metrics import score, soft_confusion
 from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx, write_model
-from fsrfer.group.quantification import soft_confusion
 from fsrfer.images import shrink_resized
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated

@@ -83,6 +83,8 @@ class VideoSettings:
             raise InputError("--blur pixelates the faces of the annotated video; name it with --annotate FILE.mp4")
         if self.resume and self.output is None:
             raise InputError("--resume needs the folder of the stopped run: -o DIR")
+        if self.resume and self.output is not None and not unfinished(self.output):
+            raise InputError(f"{self.output}: no unfinished run here; start without --resume")
         if self.annotate:
             _check_annotate(self.annotate, self.source)
         if self.output is not None:
@@ -112,12 +114,8 @@ class VideoSession:
         """
         settings.check()
         self._settings = settings
-        self._lock = _locked(settings.output) if settings.output is not None else None
-        try:
-            self.clip = open_video(settings.source, settings.threads)
-        except BaseException:
-            self._unlock()
-            raise
+        self._lock: FileLock | None = None
+        self.clip = open_video(settings.source, settings.threads)
         try:
             self._open()
         except BaseException:
@@ -198,6 +196,8 @@ class VideoSession:
 
     def _open(self) -> None:
         settings = self._settings
+        if settings.output is not None:
+            self._lock = _locked(settings.output)
         self._recognizer = VideoRecognizer(
             settings.model, settings.detector, settings.threads, settings.min_face, settings.detect_every
         )
@@ -229,6 +229,7 @@ def _locked(folder: Path) -> FileLock:
     Raises:
         InputError: another run has it.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)

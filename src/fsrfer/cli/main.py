@@ -3,9 +3,12 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from fsrfer import telemetry
@@ -26,13 +29,17 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C)."""
+    """Run the command line.
+
+    Returns:
+        The exit code: 0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C, 129 and 143 the signals HUP and TERM.
+    """
     telemetry.switch_off()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(arguments)
     try:
         options = parser.parse_args(arguments)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _ended_by_signals():
             warnings.showwarning = _say_warning
             return int(options.run(options))
     except FsrferError as error:
@@ -43,12 +50,52 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"fsrfer: error: {_missing(error.name or '', _command(arguments))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("fsrfer: stopped; nothing half-written was left behind", file=sys.stderr)
-        return 130
+        return 128 + (stop.number if isinstance(stop, _Ended) else signal.SIGINT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return 1
+    except OSError as error:
+        where = error.filename or "the output"
+        print(
+            f"fsrfer: error: {where}: {error.strerror or error}; nothing half-written was left behind", file=sys.stderr
+        )
+        _leave_stdout()
+        return 2
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the command as Ctrl-C does, with everything cleaned up."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP clean up as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: object) -> None:
+        raise _Ended(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_stdout() -> None:
+    """What is left in a stream that cannot be written must not fail again at the end of the process."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say_warning(

@@ -138,6 +138,8 @@ def _open(output: Path | None) -> Iterator[BinaryIO]:
         InputError: the output cannot be written.
     """
     if output is None:
+        if sys.stdout is None:
+            raise InputError("standard output is closed; name a file with -o")
         yield sys.stdout.buffer
         return
     with atomic_path(output) as partial, partial.open("wb") as stream:

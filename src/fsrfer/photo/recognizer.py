@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from fsrfer import images
-from fsrfer.errors import InputError
+from fsrfer.errors import FsrferError, InputError
 from fsrfer.group.counting import count_group
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.model_file import ModelInfo
@@ -116,6 +116,11 @@ class Recognizer:
             return PhotoResult.failed(picture.name, str(error), picture.size)
         except MemoryError:
             return PhotoResult.failed(picture.name, f"{picture.name}: not enough memory for this photo", picture.size)
+        except FsrferError:
+            raise
+        except Exception as error:  # one photo must never lose the others
+            message = f"{picture.name}: a fault of fsrfer itself, please report it ({type(error).__name__}: {error})"
+            return PhotoResult.failed(picture.name, " ".join(message.split()), picture.size)
 
     def classify(self, crops: Sequence[ImageSource], channel_order: ChannelOrder = "rgb") -> list[Expression]:
         """Expressions of tight face crops, without detection, in batches.

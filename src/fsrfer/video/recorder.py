@@ -229,12 +229,13 @@ class Recorder:
         self._rows: list[Row] = []
         self._state: TrackingState | None = progress.state if progress else None
 
-    def add(self, result: FrameResult, state: TrackingState, clock_jumped: bool = False) -> None:
+    def add(self, result: FrameResult, state: TrackingState, known: int = 0, clock_jumped: bool = False) -> None:
         """Take the next frame; when it opens a new time window, the last one is written.
 
         Args:
             result: of the frame.
             state: after it.
+            known: how many of its tracks were counted before the run was stopped.
             clock_jumped: see `Progress`.
         """
         index = int((result.time + 1e-6) // self._plan.window)
@@ -249,7 +250,7 @@ class Recorder:
         if self._video is not None:
             self._video.add(result)
         self._state = state
-        self.totals.followed = self._followed_before + state.started
+        self.totals.followed = self._followed_before + state.started - known
 
     def close(self, complete: bool) -> GroupEstimate:
         """Write the last window and finish all files; returns what can be said of the whole clip.

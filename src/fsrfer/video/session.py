@@ -27,6 +27,9 @@ EVERY = 0.2
 WINDOW = 5.0
 MIN_GROUP = 5
 
+REWATCHED = 3.0
+"""Seconds that an aggregate-only run watches again on resume, twice what a face may go unseen."""
+
 SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
 
 
@@ -136,17 +139,23 @@ class VideoSession:
     def results(self) -> Generator[FrameResult, None, None]:
         """The sampled frames, each recorded before it is given."""
         settings, progress = self._settings, self._progress
+        # An aggregate-only run keeps no tracks: the seconds before are watched again, so that nobody is counted twice.
+        again = REWATCHED if progress and progress.state is None else 0.0
         steps = self._recognizer.follow(
             self.clip,
             settings.every,
-            self.start,
+            max(0.0, self.start - again),
             progress.state if progress else None,
             pictures=settings.annotate is not None,
             seek=not (progress and progress.clock_jumped),
         )
+        known = 0
         try:
             for result, state in steps:
-                self._recorder.add(result, state, clock_jumped=self.clip.ending.jumps > 0)
+                if result.time < self.start - 1e-6:
+                    known = state.started
+                    continue
+                self._recorder.add(result, state, known, clock_jumped=self.clip.ending.jumps > 0)
                 yield result
         finally:
             steps.close()

@@ -269,3 +269,17 @@ def test_a_result_keeps_its_own_pixels_or_none(recognizer: Recognizer) -> None:
 def test_arrays_of_another_kind_are_told_what_to_do(recognizer: Recognizer, array: np.ndarray, advice: str) -> None:
     with pytest.raises(InputError, match=re.escape(advice)):
         recognizer.predict(array)
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"), [(MemoryError(), "not enough memory"), (TypeError("x"), "a fault of fsrfer itself")]
+)
+def test_whatever_fails_in_one_photo_is_that_photos_error(toy: Path, failure: Exception, words: str) -> None:
+    class Failing:
+        def detect(self, image: UInt8Image) -> Detections:
+            raise failure
+
+    result = Recognizer(toy, Failing()).predict_picture(Picture("a.png", face(0)))
+    assert result.error is not None
+    assert result.error.startswith("a.png: ")
+    assert words in result.error

@@ -7,7 +7,7 @@ USE := .venv-use
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup all test check format lint format-check types imports tests docs clean
+.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ tests: $(DEV)/installed ## pytest, examples of the documentation included
 
 docs: $(DEV)/installed ## only the examples, commands and links of the documentation
 	$(DEV)/bin/python -m pytest README.md docs src tests/docs
+
+recipes: $(DEV)/installed ## write docs/reference/recipes.md from the recipes and their schema
+	$(DEV)/bin/python tools/recipe_reference.py
 
 clean: ## remove both environments and all caches
 	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist demo.png

@@ -1,6 +1,6 @@
 """How much of a model's error lies in faces that people do not agree on, and whether several models err on the same ones.
 
-Faces are sorted by how far the likeliest expression leads the second among the voters. The last line of several models is the
+Faces are sorted by how far the first expression leads the second among the voters. The last line of several models is the
 mean of their answers. Needs a data set with votes, such as FER+.
 
     python benchmarks/agreement.py MODEL [MODEL ...] --data ferplus=DIR --factors 1,4 --json FILE

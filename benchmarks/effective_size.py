@@ -1,8 +1,9 @@
-"""How well the effective size is told from the pixels, and what it is good for.
+"""How well the effective size is estimated from the pixels, and what it is good for.
 
-``python benchmarks/effective_size.py RUN --data ferplus=DIR [--json FILE]``, with RUN the folder of a trained compact network.
-It shows the estimate's error at each factor, plainly shrunk and by a poor camera; and the calibration error on faces that were
-not used to fit it, with one temperature for all sizes and with one that follows the effective size.
+``python benchmarks/effective_size.py RUN --data ferplus=DIR [--json FILE]``, with RUN the folder of a finished run of a
+classifier, or of one of its networks (``RUN/networks/NAME``). It shows the estimate's error at each factor, plainly shrunk and
+by a poor camera; and the calibration error on faces that were not used to fit it, with one temperature for all sizes and with
+one that follows the effective size.
 """
 
 import argparse
@@ -17,16 +18,13 @@ from rich.table import Table
 
 from fsrfer.data import readers
 from fsrfer.data.dataset import load_pixels
-from fsrfer.errors import FsrferError
 from fsrfer.evaluation.by_factor import Degrade, by_camera, plainly
 from fsrfer.evaluation.metrics import calibration_error
 from fsrfer.export.calibration import DEGREE, Views, crossfitted, fit_calibration
 from fsrfer.export.release import FACTORS, answers
 from fsrfer.networks.calibrated import temperatures
-from fsrfer.networks.compact import CompactNet
-from fsrfer.recipes.compact import CompactRecipe
-from fsrfer.recipes.schema import load_recipe
-from fsrfer.training.run import RECIPE_FILE, load_network
+from fsrfer.networks.ensemble import SizedNetwork
+from fsrfer.training.start import load_run
 from fsrfer.types import UInt8Image
 from measuring import run
 
@@ -36,17 +34,12 @@ Figures = dict[str, dict[str, float]]
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of a trained compact network")
+    parser.add_argument("run", type=Path, help="folder of a finished run of a classifier")
     parser.add_argument("--data", required=True, metavar="NAME=PATH", help="faces to measure on")
     parser.add_argument("--split", default="valid", metavar="S")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     options = parser.parse_args()
-    recipe = load_recipe(str(options.run / RECIPE_FILE))
-    if not isinstance(recipe, CompactRecipe):
-        raise FsrferError(
-            f"{options.run}: of recipe {recipe.name}; name a run of kind compact, which is one network that estimates sizes"
-        )
-    network = load_network(recipe, options.run)
+    recipe, network = load_run(options.run)
     ((name, path),) = readers.parse_sources([options.data]).items()
     dataset = readers.read(name, path, options.split)
     faces, heights = load_pixels(dataset, recipe.input.size, recipe.input.colour)
@@ -72,7 +65,7 @@ def main() -> None:
         options.json.write_text(json.dumps({"faces": len(dataset), "factors": figures}, indent=2) + "\n")
 
 
-def _views(network: CompactNet, faces: UInt8Image, degrade: Degrade, flip: bool) -> dict[float, Views]:
+def _views(network: SizedNetwork, faces: UInt8Image, degrade: Degrade, flip: bool) -> dict[float, Views]:
     return {
         factor: answers(network, np.stack([degrade(face, factor, i) for i, face in enumerate(faces)]), flip)
         for factor in FACTORS

@@ -32,16 +32,17 @@ from fsrfer.comparison.image_sr import ImageSrTrainer
 from fsrfer.errors import FsrferError
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.networks.cost import count_gflop
-from fsrfer.recipes.fsr import FsrRecipe
+from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import build as networks
-from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
+from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compute import freeze, open_fabric
 from fsrfer.training.faces import Faces
-from fsrfer.training.feature_super_resolution import AdversarialTrainer, Features, PretrainingTrainer
 from fsrfer.training.loop import Trainee
-from fsrfer.training.paper import SHARP
+from fsrfer.training.paper import NO_CAMERA, SHARP
+from fsrfer.training.paper_trainers import AdversarialTrainer, Features, PretrainingTrainer
+from fsrfer.training.views import ViewPlan
 from measuring import processor, readable, run
 
 Arguments = ParamSpec("Arguments")
@@ -95,7 +96,7 @@ class TimedAdversarialTrainer(AdversarialTrainer):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.parts: dict[str, list[float]] = {"D: losses and gradients": [], "G: losses and gradients": []}
+        self.times: dict[str, list[float]] = {"D: losses and gradients": [], "G: losses and gradients": []}
 
     def d_step(self, features: Features, feat_sr: Tensor, weights: Tensor | None) -> float:
         """D's step, timed."""
@@ -113,7 +114,7 @@ class TimedAdversarialTrainer(AdversarialTrainer):
     def _timed(self, part: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        self.parts[part].append(time.perf_counter() - start)
+        self.times[part].append(time.perf_counter() - start)
 
 
 def main() -> int:
@@ -174,7 +175,7 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def network_sizes(recipe: FsrRecipe) -> list[Network]:
+def network_sizes(recipe: PaperRecipe) -> list[Network]:
     """Parameters and cost of every network of a recipe."""
     model, side = networks.covpool_model(recipe), recipe.extractor.bimap_dim
     feature = torch.zeros(1, 1, side, side)
@@ -195,17 +196,17 @@ def network_sizes(recipe: FsrRecipe) -> list[Network]:
     ]
 
 
-def measure(recipe: FsrRecipe, stage: str, precision: str, repeat: int, threads: int | None) -> Step:
+def measure(recipe: PaperRecipe, stage: str, precision: str, repeat: int, threads: int | None) -> Step:
     """Time of a stage's training step by the trainer that `fsrfer train` uses, and the memory of this process."""
     if threads is not None:
         torch.set_num_threads(threads)
     trainee = _trainee(recipe, stage, precision)
     trainee.train_step(0)
     if isinstance(trainee, TimedAdversarialTrainer):
-        for times in trainee.parts.values():
+        for times in trainee.times.values():
             times.clear()
     seconds = [_seconds(trainee, step) for step in range(1, repeat + 1)]
-    parts = trainee.parts if isinstance(trainee, TimedAdversarialTrainer) else {}
+    parts = trainee.times if isinstance(trainee, TimedAdversarialTrainer) else {}
     return Step(
         stage=stage,
         precision=precision,
@@ -216,7 +217,7 @@ def measure(recipe: FsrRecipe, stage: str, precision: str, repeat: int, threads:
     )
 
 
-def extrapolated_days(recipe: FsrRecipe, batch: int, steps: list[Step], precision: str) -> float | None:
+def extrapolated_days(recipe: PaperRecipe, batch: int, steps: list[Step], precision: str) -> float | None:
     """Days of all steps of ``fsrfer train``, if time grows with the batch; None unless all its stages were measured."""
     seconds = {step.stage: step.seconds for step in steps if step.precision == precision}
     if not set(TRAINED) <= set(seconds):
@@ -225,7 +226,7 @@ def extrapolated_days(recipe: FsrRecipe, batch: int, steps: list[Step], precisio
     return sum(seconds[stage] / batch * loop.batch_size * loop.max_steps for stage, loop in loops.items()) / 86400
 
 
-def extrapolation(recipe: FsrRecipe, batch: int, precision: str, days: float) -> str:
+def extrapolation(recipe: PaperRecipe, batch: int, precision: str, days: float) -> str:
     """The sentence about it."""
     loops = {stage: _loop(recipe, stage) for stage in TRAINED}
     stages = ", ".join(f"{loop.max_steps} steps of {loop.batch_size} faces ({stage})" for stage, loop in loops.items())
@@ -259,7 +260,7 @@ def step_table(steps: list[Step], batch: int) -> Table:
     return table
 
 
-def machine(options: argparse.Namespace, recipe: FsrRecipe) -> dict[str, Any]:
+def machine(options: argparse.Namespace, recipe: PaperRecipe) -> dict[str, Any]:
     """What a reader needs to compare figures."""
     return {
         "recipe": " ".join([recipe.name, *options.set]),
@@ -285,26 +286,25 @@ def peak_memory() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _recipe(name: str, changes: list[str]) -> FsrRecipe:
+def _recipe(name: str, changes: list[str]) -> PaperRecipe:
     recipe = load_recipe(name, changes)
-    if not isinstance(recipe, FsrRecipe):
+    if not isinstance(recipe, PaperRecipe):
         raise FsrferError(f"--recipe {name}: must be of kind fsr, such as paper")
     return recipe
 
 
-def _loop(recipe: FsrRecipe, stage: str) -> LoopSettings:
+def _loop(recipe: PaperRecipe, stage: str) -> LoopSettings:
     loops: dict[str, LoopSettings] = dict(zip(STAGES, recipe.loops(), strict=True))
     return loops[stage]
 
 
-def _trainee(recipe: FsrRecipe, stage: str, precision: str) -> Trainee:
+def _trainee(recipe: PaperRecipe, stage: str, precision: str) -> Trainee:
     fabric, faces = open_fabric(1, 1, precision), _made_faces(recipe)
     model = networks.covpool_model(recipe)
     if stage == "extractor":
         settings = recipe.extractor_training
-        plan = ClassifierPlan(
-            recipe.seed, recipe.input.size, SHARP, settings.augmentation, settings.optimizer, settings.loop
-        )
+        seen = ViewPlan(recipe.seed, settings.loop.batch_size, SHARP, NO_CAMERA, settings.augmentation)
+        plan = ClassifierPlan(recipe.seed, seen, settings.optimizer, settings.loop)
         return ClassifierTrainer(fabric, plan, model, faces, faces)
     if stage == "image-sr":
         return ImageSrTrainer(fabric, recipe, networks.image_super_resolver(recipe), faces, faces)
@@ -315,7 +315,7 @@ def _trainee(recipe: FsrRecipe, stage: str, precision: str) -> Trainee:
     return TimedAdversarialTrainer(fabric, recipe, model, generator, networks.discriminator(recipe), faces, faces)
 
 
-def _made_faces(recipe: FsrRecipe, count: int = 64) -> Faces:
+def _made_faces(recipe: PaperRecipe, count: int = 64) -> Faces:
     """Noise with labels in turn."""
     size, generator = recipe.input.size, torch.Generator().manual_seed(0)
     shape = (count, size, size) if recipe.input.colour == "grey" else (count, size, size, 3)

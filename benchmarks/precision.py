@@ -1,6 +1,6 @@
-"""How long a training step of the compact network takes on this machine, in 32 bits and in bfloat16.
+"""How long a training step of a classifier takes on this machine, in 32 bits and in bfloat16.
 
-    python benchmarks/precision.py --recipe mixed --steps 3
+    python benchmarks/precision.py --recipe default --network fine --steps 3
 
 Faces are made up: the cost does not depend on what they show. Beside the time that passes stands the processors' own, all
 threads added up, which other work on the machine lengthens less. ``fsrfer train`` takes the precision that the last line names,
@@ -24,18 +24,14 @@ from torch.nn import functional as F
 from fsrfer.errors import FsrferError
 from fsrfer.files import write_text
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
-from fsrfer.recipes.compact import CompactRecipe
 from fsrfer.recipes.schema import load_recipe
-from fsrfer.training.build import compact_net
-from fsrfer.training.classifier import ClassifierPlan, ClassifierTrainer
-from fsrfer.training.compact import CompactTrainer
+from fsrfer.training.build import named_network
+from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compute import fastest_precision, open_fabric
 from fsrfer.training.faces import Faces
-from fsrfer.training.lineage import network_recipe
-from fsrfer.training.loop import Trainee
+from fsrfer.training.views import ViewPlan
 from measuring import processor, run
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -55,14 +51,16 @@ def main() -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     recipe = load_recipe(options.recipe, options.changes)
-    if not isinstance(recipe, CompactRecipe | ClassifierRecipe):
+    if not isinstance(recipe, ClassifierRecipe):
         raise FsrferError(f"--recipe {options.recipe}: of another kind; see benchmarks/paper_step.py")
+    if options.network not in recipe.networks:
+        raise FsrferError(f"--network {options.network}: {recipe.name} has {', '.join(recipe.networks)}")
     console = Console(width=110)
     measured = {}
     for precision in PRECISIONS:
         with console.status(precision):
-            measured[precision] = timed_steps(recipe, precision, options.steps)
-    facts = machine(recipe)
+            measured[precision] = timed_steps(recipe, options.network, precision, options.steps)
+    facts = machine(recipe, options.network)
     console.print(as_table(measured))
     console.print("\n".join(f"{name}: {value}" for name, value in facts.items()), style="dim")
     if options.json:
@@ -74,7 +72,8 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", default="mixed", help="of the kind classifier or compact (%(default)s)")
+    parser.add_argument("--recipe", default="default", help="of the kind classifier (%(default)s)")
+    parser.add_argument("--network", default="fine", metavar="NAME", help="one of the recipe's (%(default)s)")
     parser.add_argument("--steps", type=int, default=3, metavar="N", help="timed steps after a first (%(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="of PyTorch (default: PyTorch's own choice)")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change the recipe")
@@ -85,23 +84,23 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def timed_steps(recipe: ClassifierRecipe | CompactRecipe, precision: str, steps: int) -> list[Step]:
+def timed_steps(recipe: ClassifierRecipe, name: str, precision: str, steps: int) -> list[Step]:
     """Training steps of the trainer that ``fsrfer train`` uses, after one that does not count."""
-    trainee, measured = _trainee(recipe, precision), []
+    trainer, measured = _trainer(recipe, name, precision), []
     for step in range(steps + 1):
         start, busy = time.perf_counter(), time.process_time()
-        trainee.train_step(step)
+        trainer.train_step(step)
         measured.append(Step(time.perf_counter() - start, time.process_time() - busy))
     return measured[1:]
 
 
-def machine(recipe: ClassifierRecipe | CompactRecipe) -> dict[str, Any]:
+def machine(recipe: ClassifierRecipe, name: str) -> dict[str, Any]:
     """What a reader needs to compare figures."""
-    network, settings = compact_net(recipe), recipe.input
-    gflop = count_gflop(network, [network], settings.channels, settings.size)
-    views = 1 + recipe.views.shrunk if isinstance(recipe, CompactRecipe) else 1
+    network, faces = named_network(recipe, name), recipe.input
+    gflop = count_gflop(network, [network], faces.channels, faces.size)
+    batch = recipe.networks[name].loop.batch_size
     return {
-        "recipe": f"{recipe.name}: {gflop:.3f} GFLOP a picture, {recipe.loop.batch_size * views} pictures a step",
+        "network": f"{name} of {recipe.name}: {gflop:.3f} GFLOP a face, {batch} faces a step",
         "processor": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "threads": torch.get_num_threads(),
@@ -122,25 +121,23 @@ def as_table(measured: dict[str, list[Step]]) -> Table:
     return table
 
 
-def _trainee(recipe: ClassifierRecipe | CompactRecipe, precision: str) -> Trainee:
-    fabric, faces, network = open_fabric(1, 1, precision), _made_faces(recipe), compact_net(recipe)
-    if isinstance(recipe, ClassifierRecipe):
-        plan = ClassifierPlan(
-            recipe.seed, recipe.input.size, recipe.degradation, recipe.augmentation, recipe.optimizer, recipe.loop
-        )
-        return ClassifierTrainer(fabric, plan, network, faces, faces)
-    return CompactTrainer(fabric, recipe, network, _teachers(recipe), faces, faces)
+def _trainer(recipe: ClassifierRecipe, name: str, precision: str) -> ClassifierTrainer:
+    """Without teachers: their answers come on top of a step, and cost the same in every step."""
+    settings = recipe.networks[name]
+    faces = _made_faces(recipe, settings.loop.batch_size)
+    plan = ClassifierPlan(
+        seed=settings.seed,
+        views=ViewPlan(settings.seed, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation),
+        optimizer=settings.optimizer,
+        loop=settings.loop,
+        size_loss=settings.size_loss,
+    )
+    return ClassifierTrainer(open_fabric(1, 1, precision), plan, named_network(recipe, name), faces, faces)
 
 
-def _teachers(recipe: CompactRecipe) -> list[CompactNet]:
-    if not recipe.follows:
-        return []
-    return [compact_net(network_recipe(name)) for name in recipe.teachers]
-
-
-def _made_faces(recipe: ClassifierRecipe | CompactRecipe) -> Faces:
+def _made_faces(recipe: ClassifierRecipe, count: int) -> Faces:
     """A batch of noise, with labels in turn."""
-    size, count = recipe.input.size, recipe.loop.batch_size
+    size = recipe.input.size
     shape = (count, size, size) if recipe.input.colour == "grey" else (count, size, size, 3)
     labels = torch.arange(count) % len(EXPRESSIONS)
     pixels = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

@@ -26,22 +26,16 @@ from numpy.typing import NDArray
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset
+from fsrfer.evaluation.metrics import soft_confusion
 from fsrfer.files import write_text
 from fsrfer.group.estimate import Tally, estimate
-from fsrfer.group.quantification import (
-    adjusted_count,
-    classify_and_count,
-    expectation_maximisation,
-    likelihood,
-    mean_probability,
-    rates,
-    soft_confusion,
-)
+from fsrfer.group.quantification import expectation_maximisation, likelihood
 from fsrfer.images import resize, shrink_and_restore
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.recognition.model import ExpressionModel
 from measuring import run
+from quantifiers import adjusted_count, classify_and_count, mean_probability, rates
 
 Floats = NDArray[np.float64]
 Method = Callable[[NDArray[np.floating]], Floats]

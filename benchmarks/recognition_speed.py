@@ -29,8 +29,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from fsrfer.errors import FsrferError
 from fsrfer.networks.cost import count_gflop
 from fsrfer.networks.generator import FeatureGenerator
+from fsrfer.networks.residual import last_side
 from fsrfer.networks.uplift import FeatureUplift
-from fsrfer.recipes.compact import CompactRecipe
+from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.recognition.model import ExpressionModel, bundled_models
 from fsrfer.recognition.runtime import open_session
@@ -125,7 +126,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rival", nargs="+", default=[], type=named_path, metavar="NAME=ONNX", help="see outside/convert.py"
     )
-    parser.add_argument("--recipe", default="compact", help="whose compact generator is timed (%(default)s)")
+    parser.add_argument("--recipe", default="default", help="whose first network's generator is timed (%(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of everything (one a core)")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="at least 2 (%(default)s)")
     parser.add_argument("--slice", type=float, default=0.1, metavar="S", help="seconds a turn, about (%(default)s)")
@@ -202,28 +203,34 @@ def outside(name: str, path: Path, threads: int) -> list[Task]:
 
 
 def generators(recipe_name: str) -> list[Task]:
-    """The paper's generator, one face a call, and the compact one; each on a feature of its own size."""
+    """The paper's generator, one face a call, and a classifier's own; each on a feature of its own size."""
     recipe = load_recipe(recipe_name)
-    if not isinstance(recipe, CompactRecipe) or not recipe.uplift.blocks:
-        raise FsrferError(f"--recipe {recipe_name}: has no compact generator; name one such as compact")
-    widths, uplift = recipe.network.widths, recipe.uplift
+    if not isinstance(recipe, ClassifierRecipe):
+        raise FsrferError(f"--recipe {recipe_name}: of another kind; name one such as default")
+    settings = next(iter(recipe.networks.values()))
+    architecture, uplift = settings.architecture, settings.uplift
+    if not uplift.blocks:
+        raise FsrferError(f"--recipe {recipe_name}: its first network has no generator; name one such as default")
     paper = FeatureGenerator().eval()
-    compact = FeatureUplift(widths[-1], uplift.hidden, uplift.blocks, conditioned=uplift.conditioned).eval()
-    side = recipe.input.size // 2 ** len(widths)
+    channels, side = (
+        architecture.widths[-1],
+        last_side(recipe.input.size, len(architecture.widths), architecture.stem_stride),
+    )
+    small = FeatureUplift(channels, uplift.hidden, uplift.blocks, conditioned=uplift.conditioned).eval()
     feature = torch.randn(1, 1, PAPER_SIDE, PAPER_SIDE)
     paper_gflop = count_gflop(paper, [paper], 1, PAPER_SIDE)
     sizes = {count: torch.full((count,), 3.0) for count in BATCHES}
-    maps = {count: torch.rand(count, widths[-1], side, side) for count in BATCHES}
-    compact_gflop = count_gflop(lambda _: compact(maps[1], sizes[1]), [compact], 1, side)
+    maps = {count: torch.rand(count, channels, side, side) for count in BATCHES}
+    gflop = count_gflop(lambda _: small(maps[1], sizes[1]), [small], 1, side)
     return [
         Task("generator", named("paper", paper), 1, paper_gflop, partial(paper, feature)),
         *(
             Task(
                 "generator",
-                named("compact", compact),
+                named(f"uplift of {recipe_name}", small),
                 count,
-                compact_gflop,
-                partial(compact, maps[count], sizes[count]),
+                gflop,
+                partial(small, maps[count], sizes[count]),
             )
             for count in BATCHES
         ),
@@ -291,7 +298,7 @@ def report(results: list[Timed]) -> dict[str, Any]:
 
 
 def row(result: Timed) -> dict[str, Any]:
-    """What is told of every task but the peak."""
+    """What is reported of every task but the peak."""
     return {
         "name": result.task.name,
         "batch": result.task.faces,
@@ -348,8 +355,8 @@ def recognition_table(content: dict[str, Any]) -> Table:
 
 
 def generator_table(content: dict[str, Any]) -> Table:
-    """The paper's generator and the compact one."""
-    table = Table("generator", title="Feature super-resolution")
+    """The paper's generator and a classifier's own."""
+    table = Table("generator", title="Generators")
     for column in ("batch", "ms a face", "spread", "GFLOP", "GFLOP/s", "cheaper: operations", "time"):
         table.add_column(column, justify="right")
     for line in content["generators"]:

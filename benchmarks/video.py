@@ -30,7 +30,7 @@ from fsrfer.recognition.detection import Detector
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import UInt8Image
 from fsrfer.video.reading import open_video
-from fsrfer.video.recognizer import CrowdRecognizer
+from fsrfer.video.recognizer import VideoRecognizer
 from fsrfer.video.tracking import Tracker
 from measuring import run
 
@@ -90,13 +90,13 @@ def speed(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 def measure(options: argparse.Namespace, path: Path) -> dict[str, Any]:
     """Stages alone, then the whole."""
     alone = stages_alone(options, path)
-    crowd = CrowdRecognizer(options.model, options.detector, options.threads, detect_every=options.detect_every)
-    warm_up(crowd, path)
+    recognizer = VideoRecognizer(options.model, options.detector, options.threads, detect_every=options.detect_every)
+    warm_up(recognizer, path)
     began, found, frames = time.perf_counter(), 0, 0
     with open_video(path, options.threads) as clip:
-        for moment in crowd.moments(clip):
+        for result, _ in recognizer.follow(clip):
             frames += 1
-            found += len(moment.sightings)
+            found += len(result.faces)
     fps = frames / (time.perf_counter() - began)
     limit = 1000 / max(alone.values())
     return {
@@ -135,12 +135,12 @@ def stages_alone(options: argparse.Namespace, path: Path) -> dict[str, float]:
     return {stage: 1000 * value / len(times) for stage, value in seconds.items()}
 
 
-def warm_up(crowd: CrowdRecognizer, path: Path) -> None:
+def warm_up(recognizer: VideoRecognizer, path: Path) -> None:
     """The first runs of a network take longer."""
     with open_video(path, 1) as clip:
-        moments = crowd.moments(clip)
-        next(moments)
-        moments.close()
+        frames = recognizer.follow(clip)
+        next(frames)
+        frames.close()
 
 
 def memory(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:

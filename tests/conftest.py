@@ -32,3 +32,11 @@ def photos(shared_data: Path) -> Path:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy model file."""
     return write_toy(tmp_path_factory.mktemp("model") / "toy.onnx")
+
+
+@pytest.fixture(scope="session")
+def fabric():
+    """One process on the CPU, in 32 bits."""
+    from fsrfer.training.compute import open_fabric  # heavy, and not for every test
+
+    return open_fabric(1, 1, "32-true")

@@ -9,8 +9,22 @@ Example:
 
 from fsrfer.errors import FsrferError
 from fsrfer.photo.recognizer import Recognizer
-from fsrfer.photo.results import PhotoResult
+from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.types import Expression, Face, Group
 from fsrfer.version import __version__
+from fsrfer.video.recognizer import VideoRecognizer
+from fsrfer.video.results import FrameResult, TrackedFace
 
-__all__ = ["Expression", "Face", "FsrferError", "Group", "PhotoResult", "Recognizer", "__version__"]
+__all__ = [
+    "CropResult",
+    "Expression",
+    "Face",
+    "FrameResult",
+    "FsrferError",
+    "Group",
+    "PhotoResult",
+    "Recognizer",
+    "TrackedFace",
+    "VideoRecognizer",
+    "__version__",
+]

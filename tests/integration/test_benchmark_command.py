@@ -6,11 +6,11 @@ import json
 import pytest
 
 from fsrfer.cli.main import main
+from fsrfer.comparison.following import FollowingTrainer
 from fsrfer.comparison.image_sr import ImageSrTrainer
 from fsrfer.recipes.schema import load_recipe, save_recipe
-from fsrfer.training.compact import CompactTrainer
 from support.made_faces import make_rafdb
-from support.tiny_recipes import TINY_COMPACT, TINY_FSR, write_tiny_parent
+from support.tiny_recipes import TINY_COMPARISON, TINY_PAPER
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
     rafdb = make_rafdb(folder / "rafdb")
     words = ["benchmark", "--data", f"rafdb={rafdb}", "-o", str(folder / "out"), "--max-steps", "2", "--factors", "1,4"]
-    words += ["--precision", "32-true", "--set", *TINY_FSR, "image_sr.channels=4"]
+    words += ["--precision", "32-true", "--set", *TINY_PAPER, "image_sr.channels=4"]
     assert main(words) == 0
     return folder / "out", words
 
@@ -71,43 +71,43 @@ def test_other_faces_do_not_mix_with_these(bench, tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def compact_bench(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("compact-bench")
-    rafdb, parent = make_rafdb(folder / "rafdb"), write_tiny_parent(folder / "parent.toml")
-    save_recipe(load_recipe("compact-small", [*TINY_COMPACT, f"parent={parent}", "name=tiny"]), folder / "tiny.toml")
+def comparison(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("comparison")
+    rafdb = make_rafdb(folder / "rafdb")
+    save_recipe(load_recipe("comparison", [*TINY_COMPARISON, "name=tiny"]), folder / "tiny.toml")
     words = ["benchmark", "--recipe", str(folder / "tiny.toml"), "--data", f"rafdb={rafdb}", "-o", str(folder / "out")]
     words += ["--max-steps", "2", "--factors", "1,4", "--precision", "32-true"]
     assert main([*words, "--rivals", "fsr", "joint"]) == 0
     return folder / "out", words
 
 
-def test_compact_rivals_are_compared_with_the_full_method(compact_bench):
-    out, _ = compact_bench
+def test_rivals_of_one_start_are_compared_with_the_full_method(comparison):
+    out, _ = comparison
     report = json.loads((out / "report" / "report.json").read_text())
     assert set(report["methods"]) == {"tiny-bicubic", "tiny-image-sr", "tiny-fsr", "tiny-joint"}
     assert report["reference"] == "tiny-joint"
     assert all(list(method["factors"]) == ["x1", "x4"] for method in report["methods"].values())
     runs = out / "runs" / "tiny" / "seed-1"
     for name in ("start", "sharp", "fsr", "joint"):
-        with (runs / name / "metrics-compact.csv").open() as lines:
+        with (runs / name / "metrics-views.csv").open() as lines:
             assert max(int(row["step"]) for row in csv.DictReader(lines)) == 2
     costs = {name: method["gflop"] for name, method in report["methods"].items()}
     assert costs["tiny-bicubic"] < costs["tiny-fsr"] == costs["tiny-joint"] < costs["tiny-image-sr"]
 
 
-def test_compact_rivals_that_are_there_are_not_trained_again(compact_bench, monkeypatch):
-    out, words = compact_bench
+def test_rivals_that_are_there_are_not_trained_again(comparison, monkeypatch):
+    out, words = comparison
     before = stored(out)
     times = {path: path.stat().st_mtime_ns for path in out.glob("predictions/**/*.npy")}
-    for trainer in (CompactTrainer, ImageSrTrainer):
+    for trainer in (FollowingTrainer, ImageSrTrainer):
         monkeypatch.setattr(trainer, "train_step", lambda *_: pytest.fail("trained again"))
     assert main([*words, "--rivals", "fsr", "joint"]) == 0
     assert stored(out) == before
     assert {path: path.stat().st_mtime_ns for path in out.glob("predictions/**/*.npy")} == times
 
 
-def test_more_seeds_train_the_chosen_rivals_and_not_the_plain_network_again(compact_bench, tmp_path):
-    _, words = compact_bench
+def test_more_seeds_train_the_chosen_rivals_and_not_the_plain_network_again(comparison, tmp_path):
+    _, words = comparison
     words = [str(tmp_path / "out") if word.endswith("/out") else word for word in words]
     assert main([*words, "--rivals", "joint", "--seeds", "1", "2"]) == 0
     report = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
@@ -117,8 +117,8 @@ def test_more_seeds_train_the_chosen_rivals_and_not_the_plain_network_again(comp
     assert set(report["methods"]) == {"tiny-bicubic", "tiny-image-sr", "tiny-joint"}
 
 
-def test_compact_rivals_without_the_full_method_are_compared_with_the_plain_one(compact_bench, tmp_path):
-    _, words = compact_bench
+def test_rivals_without_the_full_method_are_compared_with_the_plain_one(comparison, tmp_path):
+    _, words = comparison
     words = [str(tmp_path / "out") if word.endswith("/out") else word for word in words]
     assert main([*words, "--rivals", "mixed"]) == 0
     report = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
@@ -129,18 +129,17 @@ def test_compact_rivals_without_the_full_method_are_compared_with_the_plain_one(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--recipe", "mixed"], "--recipe mixed: comparisons are of kind fsr or compact"),
-        (["--recipe", "compact-small", "--rivals", "fsr", "jiont"], "--rivals jiont: known are fsr, "),
-        (["--recipe", "paper-small", "--rivals", "fsr"], "--rivals: of a compact recipe"),
-        (["--recipe", "compact", "--set", "validation=rafdb"], "a comparison needs a parent trained on sharp faces"),
+        (["--recipe", "default"], "--recipe default: not a recipe to compare by; use paper-small, paper or comparison"),
+        (["--recipe", "comparison", "--rivals", "fsr", "jiont"], "--rivals jiont: known are fsr, "),
         (
-            ["--recipe", "compact-small", "--set", "validation=rafdb", "teacher=compact"],
-            "in a comparison nobody has a teacher of their own",
+            ["--recipe", "paper-small", "--rivals", "fsr"],
+            "--rivals: of the recipe comparison; paper-small trains",
         ),
+        (["--recipe", "comparison"], "the recipe validates on ferplus: add --data ferplus=PATH"),
     ],
 )
-def test_comparisons_that_cannot_be_are_one_line(arguments, message, compact_bench, tmp_path, capsys):
-    data = compact_bench[1][3:5]
+def test_comparisons_that_cannot_be_are_one_line(arguments, message, comparison, tmp_path, capsys):
+    data = comparison[1][3:5]
     capsys.readouterr()
     assert main(["benchmark", *arguments, *data, "-o", str(tmp_path / "out"), "--max-steps", "1"]) == 2
     complaint = capsys.readouterr().err.strip()

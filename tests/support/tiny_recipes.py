@@ -1,17 +1,14 @@
-"""Changes that make the bundled recipes small enough to train in a test."""
+"""Recipes small enough to train in a test."""
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from fsrfer.recipes.schema import load_recipe, save_recipe
+from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.recipes.schema import changed, load_recipe
 
-TINY_CLASSIFIER = [
-    "validation=rafdb", "input.size=16", "network.stem=4", "network.widths=[8]", "network.blocks=[1]", "network.dropout=0.0",
-    "loop.batch_size=14", "loop.log_every=1", "loop.validate_every=100", "optimizer.warmup_steps=1",
-    "loop.checkpoint_every=2",
-]  # fmt: skip
-TINY_COMPACT = [*TINY_CLASSIFIER, "uplift.hidden=4", "uplift.blocks=1"]
-"""For ``compact-small``, whose parent must be as tiny: see `write_tiny_parent`."""
-TINY_FSR = [
+FIRST_TEACHES_SECOND: Mapping[str, Sequence[str]] = MappingProxyType({"first": [], "second": ["first"]})
+
+TINY_PAPER = [
     "input.size=16", "extractor.widths=[4,4,6,6,8,8]", "extractor.bimap_dim=4", "extractor.head=[8,8]",
     "generator.channels=4", "generator.growth=2", "generator.blocks=1", "discriminator.widths=[4]",
     "discriminator.hidden=4", "extractor_training.loop.batch_size=14", "pretraining.loop.batch_size=14",
@@ -19,9 +16,37 @@ TINY_FSR = [
     "pretraining.loop.checkpoint_every=2", "adversarial.loop.checkpoint_every=2",
     "extractor_training.loop.log_every=1", "pretraining.loop.log_every=1", "adversarial.loop.log_every=1",
 ]  # fmt: skip
+"""Changes to ``paper-small``."""
+
+TINY_COMPARISON = [
+    "validation=rafdb", "input.size=16", "architecture.stem=4", "architecture.widths=[8]", "architecture.blocks=[1]",
+    "architecture.dropout=0.0", "uplift.hidden=4", "uplift.blocks=1", "start_batch_size=14", "loop.batch_size=14",
+    "loop.log_every=1", "loop.validate_every=100", "loop.checkpoint_every=2", "optimizer.warmup_steps=1",
+]  # fmt: skip
+"""Changes to ``comparison``."""
 
 
-def write_tiny_parent(path: Path, *changes: str) -> Path:
-    """A recipe file that a tiny ``compact-small`` can name as its parent: faces as small, sharp ones only."""
-    save_recipe(load_recipe("sharp-small", [*TINY_CLASSIFIER, *changes]), path)
-    return path
+def tiny_classifier(*changes: str, taught: Mapping[str, Sequence[str]] = FIRST_TEACHES_SECOND) -> ClassifierRecipe:
+    """Networks for faces of 16 pixels in one model file: as `default`'s own, but tiny, and those taught follow answers too.
+
+    Args:
+        changes: ``key=value`` words.
+        taught: the networks and their teachers.
+    """
+    values = load_recipe("default").model_dump()
+    fine, small, _ = values["networks"].values()
+    for network in (fine, small):
+        network["architecture"] |= {"stem": 4, "widths": [8], "blocks": [1], "dropout": 0.0}
+        network["uplift"] |= {"hidden": 4, "blocks": 1}
+        network["optimizer"]["warmup_steps"] = 1
+        network["loop"] |= {"batch_size": 14, "log_every": 1, "validate_every": 100, "checkpoint_every": 2}
+    follower = small | {"label_share": 0.5, "distillation": 1.0}
+    values |= {
+        "name": "tiny",
+        "validation": "rafdb",
+        "input": {"size": 16, "colour": "grey"},
+        "camera": values["camera"] | {"share": 0.5},
+        "networks": {name: follower | {"teachers": [*by]} if by else fine for name, by in taught.items()},
+        "export": values["export"] | {"members": [*taught]},
+    }
+    return changed(ClassifierRecipe.model_validate(values), changes)

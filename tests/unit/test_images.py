@@ -1,5 +1,8 @@
 import io
 import math
+import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from fsrfer.images import (
     as_rgb,
     camera_picture,
     crop_faces,
+    decode_rgb,
     jpeg_coded,
     load_rgb,
     resize,
@@ -148,3 +152,43 @@ def test_a_poor_cameras_blur_grows_with_the_factor():
         # The slope of a step under a Gaussian of deviation s is height / (s sqrt(2 pi)).
         slope = np.diff(edge).max()
         assert slope == pytest.approx(200 / (2 * factor * math.sqrt(2 * math.pi)), rel=0.15)
+
+
+def test_deep_pictures_are_turned_as_their_metadata_ask(shared_data):
+    faults = shared_data / "faults"
+    if not faults.is_dir():
+        pytest.skip(f"the faulty files are not at {faults}")
+    deep, plain = (load_rgb(faults / f"turned-{bits}-bit.png") for bits in (16, 8))
+    assert deep.shape == plain.shape
+    assert np.abs(deep.astype(int) - plain).max() <= 1
+
+
+def test_warning_filters_stay_as_they_were_when_several_threads_decode(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (40, 40)).save(path)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(load_rgb, [path] * 400))
+    assert warnings.filters == before
+
+
+def test_a_damaged_tiff_says_nothing_but_our_line(tmp_path, capfd):
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path, compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    data[200:6000] = bytes(5800)
+    with pytest.raises(InputError, match="damaged or truncated"):
+        decode_rgb(bytes(data), "a.tif")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_box_across_a_panorama_does_not_cost_its_square():
+    image = np.zeros((40, 60_000, 3), np.uint8)
+    image[:, 30_000:] = 200
+    tracemalloc.start()
+    (crop,) = crop_faces(image, [(0, 0, 60_000, 40)], 48, 0.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300e6  # 60,000 squared would be 3.6e9, three times
+    assert crop[24, 4].max() < 10
+    assert crop[24, 44].min() > 190

@@ -1,4 +1,4 @@
-"""``fsrfer benchmark --recipe paper-small|compact-small --data rafdb=DIR -o OUT``: every rival, one report."""
+"""``fsrfer benchmark --recipe paper-small|comparison --data rafdb=DIR -o OUT``: every rival, one report."""
 
 import argparse
 import shlex
@@ -12,19 +12,11 @@ from fsrfer.errors import FsrferError, FsrferWarning
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fsrfer.comparison.measure import Method
-    from fsrfer.comparison.paper import Rivals
-    from fsrfer.recipes.compact import CompactRecipe
-    from fsrfer.recipes.fsr import FsrRecipe
-    from fsrfer.training.faces import TrainingData
-
-FEATURE_MAP_FACTOR, FEATURE_MAP_FACES = 6, 600
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--recipe", default="paper-small", metavar="RECIPE", help="paper, paper-small, compact-small, or a file"
+        "--recipe", default="paper-small", metavar="RECIPE", help="paper, paper-small, comparison, or a file"
     )
     parser.add_argument("--data", required=True, metavar="NAME=PATH", help="trained and measured on, such as rafdb=DIR")
     parser.add_argument("--split", metavar="S", help="measured part (default: test, or valid where that is kept apart)")
@@ -39,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", default="auto", metavar="P", help="of training (default: bf16-mixed where it can)"
     )
     parser.add_argument(
-        "--rivals", nargs="+", metavar="NAME", help="of a compact recipe: train these alone (default: all)"
+        "--rivals", nargs="+", metavar="NAME", help="of the recipe comparison: train these alone (default: all)"
     )
     parser.add_argument(
         "--models", nargs="+", default=[], metavar="NAME=MODEL", help="measure model files too (or bundled models)"
@@ -63,177 +55,59 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import track
 
     from fsrfer.cli.evaluate import parse_factors
-    from fsrfer.comparison.measure import Faces, measure
+    from fsrfer.comparison import benchmark
+    from fsrfer.comparison.measure import Faces
     from fsrfer.comparison.outside import export_faces
-    from fsrfer.comparison.report import write_report
     from fsrfer.data import readers
     from fsrfer.data.overlap import overlap
-    from fsrfer.recipes.compact import CompactRecipe
-    from fsrfer.recipes.fsr import FsrRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
+    from fsrfer.training.compute import open_fabric
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
-    if not isinstance(recipe, CompactRecipe | FsrRecipe):
-        raise FsrferError(f"--recipe {options.recipe}: comparisons are of kind fsr or compact, such as paper-small")
-    _require_known_rivals(options.rivals, recipe)
-    factors = parse_factors(options.factors)
+    plan = benchmark.Benchmark(
+        recipe=benchmark.require_benchmark(recipe, options.rivals),
+        folder=options.output,
+        factors=parse_factors(options.factors),
+        seeds=options.seeds,
+        chosen=options.rivals,
+        answers=_named_paths(options.answers, "--answers"),
+        restored=_named_paths(options.restored, "--restored"),
+        models=_named_paths(options.models, "--models"),
+    )
     sources = readers.parse_sources([options.data])
     ((name, path),) = sources.items()
-    dataset = readers.read(name, path, options.split or _measured_split(name))
-    console = Console(stderr=True)
+    dataset = readers.read(name, path, options.split or benchmark.measured_split(name))
     if shared := overlap(readers.read(name, path, "train"), dataset):
         message = f"{name}: {len(shared)} pairs of training and measured faces are the same picture"
         warnings.warn(message, FsrferWarning, stacklevel=1)
+    console = Console(stderr=True)
 
     def progress(indices: "Iterable[int]", what: str) -> "Iterable[int]":
         return track(indices, what, console=console, transient=True)
 
     faces = Faces.of(dataset, progress)
     if options.export_faces:
-        export_faces(faces, factors, options.output / "exported", progress)
-        Console().print(f"{options.output / 'exported'}: {len(dataset)} faces at {len(factors)} factors")
+        export_faces(faces, plan.factors, options.output / "exported", progress)
+        Console().print(f"{options.output / 'exported'}: {len(dataset)} faces at {len(plan.factors)} factors")
         return 0
-    pictures: list[tuple[str, str]] = []
-    for number, seed in enumerate(options.seeds):
-        seeded = recipe.model_copy(update={"seed": seed})
-        if isinstance(seeded, FsrRecipe):
-            rivals, data = _train_paper(options, seeded, sources)
-            methods: Sequence[Method] = rivals.methods
-            if number == 0:
-                pictures = _feature_map(seeded, rivals, data, options.output / "report")
-        else:
-            methods = _train_compact(options, seeded, sources, first=number == 0)
-        if number == 0:
-            methods = [*methods, *_outside(options, methods[0]), *_model_files(options)]
-        measure(methods, faces, factors, seed, options.output, progress)
     command = "fsrfer " + shlex.join(sys.argv[1:])
-    title = f"{recipe.name} on {name} {dataset.split}"
-    reference = _reference(recipe, options.output)
-    write_report(options.output, options.output / "report", reference, command, title, pictures=pictures)
-    Console().print(f"{options.output / 'report' / 'report.md'}")
+    report = benchmark.run(open_fabric(1, 1, options.precision), plan, sources, faces, command, progress)
+    Console().print(f"{report}")
     return 0
 
 
-def _measured_split(name: str) -> str:
-    """FER+ keeps its test part for the last word; elsewhere the test part is what papers report."""
-    from fsrfer.data import readers
+def _named_paths(words: "Sequence[str]", option: str) -> dict[str, Path]:
+    """``NAME=PATH`` arguments, by name.
 
-    known = readers.SPLITS.get(name, ("test",))
-    return next(split for split in ("valid", "val", "test") if split in known) if name == "ferplus" else known[-1]
-
-
-def _train_paper(
-    options: argparse.Namespace, recipe: "FsrRecipe", sources: dict[str, Path]
-) -> tuple["Rivals", "TrainingData"]:
-    from fsrfer.comparison.paper import train_rivals
-    from fsrfer.training.compute import open_fabric
-    from fsrfer.training.faces import load_training_data
-    from fsrfer.training.run import open_run
-
-    folder = options.output / "runs" / f"seed-{recipe.seed}"
-    open_run(folder, recipe, resume=True)
-    data = load_training_data(recipe, sources)
-    return train_rivals(open_fabric(1, 1, options.precision), recipe, data, folder), data
-
-
-def _train_compact(
-    options: argparse.Namespace, recipe: "CompactRecipe", sources: dict[str, Path], *, first: bool
-) -> "Sequence[Method]":
-    """All rivals and the plain network with the first seed; with the others the finalists alone, or those asked for."""
-    from fsrfer.comparison.rivals import FINALISTS, RIVALS, train_compact_rivals
-    from fsrfer.training.compute import open_fabric
-    from fsrfer.training.faces import load_training_data
-    from fsrfer.training.run import open_run
-
-    chosen = options.rivals or ([rival.name for rival in RIVALS] if first else FINALISTS)
-    folder = options.output / "runs" / recipe.name / f"seed-{recipe.seed}"
-    open_run(folder, recipe, resume=True)
-    data = load_training_data(recipe, sources)
-    return train_compact_rivals(open_fabric(1, 1, options.precision), recipe, data, folder, chosen, plain=first)
-
-
-def _require_known_rivals(names: "Sequence[str] | None", recipe: "CompactRecipe | FsrRecipe") -> None:
-    from fsrfer.recipes.fsr import FsrRecipe
-
-    if names is None:
-        return
-    if isinstance(recipe, FsrRecipe):
-        raise FsrferError(f"--rivals: of a compact recipe; {recipe.name} trains all of its own")
-    from fsrfer.comparison.rivals import RIVALS
-
-    known = [rival.name for rival in RIVALS]
-    if unknown := sorted(set(names) - set(known)):
-        raise FsrferError(f"--rivals {' '.join(unknown)}: known are {', '.join(known)}")
-
-
-def _reference(recipe: "CompactRecipe | FsrRecipe", folder: Path) -> str:
-    """What the other methods are compared with: the full method, or the plain one where the full one was left out."""
-    from fsrfer.comparison.store import Store
-    from fsrfer.recipes.fsr import FsrRecipe
-
-    if isinstance(recipe, FsrRecipe):
-        return "fsr"
-    full = f"{recipe.name}-joint"
-    return full if full in Store.load(folder).runs() else f"{recipe.name}-bicubic"
-
-
-def _outside(options: argparse.Namespace, base: "Method") -> list["Method"]:
-    """Outside models, by the tables or pictures they made of the exported faces."""
-    from dataclasses import replace
-    from hashlib import sha256
-
-    from fsrfer.comparison.measure import Method
-    from fsrfer.comparison.outside import read_answers, with_pictures
-
-    exported = options.output / "exported"
-    methods = []
-    for name, path in (_named_path(word, "--answers") for word in options.answers):
-        predict = read_answers(path, exported)
-        identity = sha256(path.read_bytes()).hexdigest()
-        methods.append(Method(name, f"{name} (outside)", predict, identity=identity, timed=False))
-    for name, path in (_named_path(word, "--restored") for word in options.restored):
-        predict = with_pictures(base.predict, path, exported)
-        title, identity = (
-            f"{name} (outside pictures) + {base.title.removeprefix('bicubic + ')}",
-            f"{path}/{base.identity}",
-        )
-        methods.append(
-            replace(base, name=name, title=title, predict=predict, gflop=None, identity=identity, timed=False)
-        )
-    return methods
-
-
-def _model_files(options: argparse.Namespace) -> list["Method"]:
-    """Model files and bundled models, as users run them."""
-    from fsrfer.comparison.measure import Method
-    from fsrfer.photo.recognizer import Recognizer
-
-    methods = []
-    for name, path in (_named_path(word, "--models") for word in options.models):
-        recognizer = Recognizer(str(path))
-        info = recognizer.info
-        gflop = info.gflop * (2 if info.flip else 1)
-        methods.append(
-            Method(name, f"{name} (model file)", recognizer.probabilities, gflop=gflop, identity=recognizer.sha256)
-        )
-    return methods
-
-
-def _named_path(word: str, option: str) -> tuple[str, Path]:
-    name, separator, path = word.partition("=")
-    if not separator or not name or not path:
-        raise FsrferError(f"{option} {word}: expected NAME=PATH")
-    return name, Path(path)
-
-
-def _feature_map(recipe: "FsrRecipe", rivals: "Rivals", data: "TrainingData", folder: Path) -> list[tuple[str, str]]:
-    from fsrfer.comparison.paper import feature_triples
-    from fsrfer.comparison.plots import draw_features, save
-
-    drawn = feature_triples(recipe, rivals.system, data, FEATURE_MAP_FACTOR, FEATURE_MAP_FACES)
-    feat_hr, feat_lr, feat_sr, labels = (part.numpy() for part in drawn)
-    title = f"features of validation faces at x{FEATURE_MAP_FACTOR}"
-    save(draw_features(feat_hr, feat_lr, feat_sr, labels, title), folder / "features.png")
-    return [(f"Features before and after G, of validation faces at x{FEATURE_MAP_FACTOR}", "features.png")]
+    Raises:
+        FsrferError: another form.
+    """
+    paths = {}
+    for word in words:
+        name, separator, path = word.partition("=")
+        if not separator or not name or not path:
+            raise FsrferError(f"{option} {word}: expected NAME=PATH")
+        paths[name] = Path(path).expanduser()
+    return paths

@@ -3,7 +3,8 @@
 import argparse
 
 from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain, with_progress
-from fsrfer.output.sinks import format_for, open_sink
+from fsrfer.files import check_file
+from fsrfer.output.sinks import format_for, open_crop_sink
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.recognition.sources import expand, load
 
@@ -19,11 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Classify every crop; 0 if all went well, 2 if any failed."""
+    chosen = format_for(options.format, options.output)
+    if options.output is not None:
+        check_file(options.output)
     sources = expand(options.faces)
     recognizer = Recognizer(options.model, threads=options.threads)
     pictures = with_progress(load(sources), len(sources), "faces")
     failures = 0
-    with open_sink(format_for(options.format, options.output), options.output, "crops") as sink:
+    with open_crop_sink(chosen, options.output) as sink:
         for result in recognizer.classify_pictures(pictures):
             sink.write(result)
             if result.error is not None:

@@ -3,9 +3,12 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from fsrfer import telemetry
@@ -26,13 +29,17 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C)."""
+    """Run the command line.
+
+    Returns:
+        The exit code: 0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C, 129 and 143 the signals HUP and TERM.
+    """
     telemetry.switch_off()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(arguments)
     try:
         options = parser.parse_args(arguments)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _ended_by_signals():
             warnings.showwarning = _say_warning
             return int(options.run(options))
     except FsrferError as error:
@@ -41,14 +48,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "fsrfer":
             raise
-        print(f"fsrfer: error: {_missing(error.name or '')}", file=sys.stderr)
+        print(f"fsrfer: error: {_missing(error.name or '', _command(arguments))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("fsrfer: stopped; nothing half-written was left behind", file=sys.stderr)
-        return 130
+        return 128 + (stop.number if isinstance(stop, _Ended) else signal.SIGINT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return 1
+    except OSError as error:
+        where = error.filename or "the output"
+        print(
+            f"fsrfer: error: {where}: {error.strerror or error}; nothing half-written was left behind", file=sys.stderr
+        )
+        _leave_stdout()
+        return 2
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the command as Ctrl-C does, with everything cleaned up."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP clean up as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: object) -> None:
+        raise _Ended(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_stdout() -> None:
+    """What is left in a stream that cannot be written must not fail again at the end of the process."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say_warning(
@@ -72,23 +119,27 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"fsrfer: error: {message} (see: {self.prog} --help)\n")
 
 
+def _command(arguments: Sequence[str]) -> str | None:
+    return next((word for word in arguments if not word.startswith("-")), None)
+
+
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(prog="fsrfer", description="Facial expressions of small faces.")
     parser.add_argument("--version", action="version", version=f"fsrfer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name == chosen:
+        if name == _command(arguments):
             module = importlib.import_module(f"fsrfer.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
 
 
-def _missing(module: str) -> str:
+def _missing(module: str, command: str | None) -> str:
     extra = {"pandas": "dataframe", "av": "video", "pyarrow": "parquet", "supervision": "supervision"}.get(
-        module.partition(".")[0], "train"
+        module.partition(".")[0],
+        "video" if command == "video" else "train",  # SciPy is in both
     )
     return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
 

@@ -12,14 +12,15 @@ from fsrfer.cli.options import (
     with_progress,
 )
 from fsrfer.errors import InputError
-from fsrfer.files import write_text
-from fsrfer.output.sinks import Album, format_for, open_sink
-from fsrfer.photo.recognizer import MIN_FACE, Recognizer
+from fsrfer.files import check_file, check_folder, write_text
+from fsrfer.output.sinks import AnnotatedPhotos, format_for, open_photo_sink
+from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.report import PhotosReport, sources_name
 from fsrfer.photo.results import PhotoResult
 from fsrfer.recognition import boxes
+from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
-from fsrfer.recognition.sources import Picture, expand, load
+from fsrfer.recognition.sources import Picture, Source, expand, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,26 +56,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict every source; 0 if all went well, 2 if any failed."""
-    sources = expand(options.sources)
-    box_file = boxes.read_boxes(options.boxes, len(sources)) if options.boxes else None
+    chosen = _check_outputs(options)
+    sources = expand(options.sources, leave_out=options.annotate)
+    box_file = boxes.read_boxes(options.boxes, [source.name for source in sources]) if options.boxes else None
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
-    album = Album(options.annotate, [source.name for source in sources]) if options.annotate else None
-    pictures = with_progress(load(sources), len(sources), "photos")
     report = PhotosReport() if options.report else None
     failures = 0
-    with open_sink(format_for(options.format, options.output), options.output, "photos") as sink:
-        for result in predict_all(recognizer, pictures, box_file):
+    with open_photo_sink(chosen, options.output) as sink:
+        drawn = AnnotatedPhotos(options.annotate, [source.name for source in sources]) if options.annotate else None
+        for result in predict_all(recognizer, _pictures(sources), box_file):
             sink.write(result)
             if report is not None:
                 report.add(result)
-            if result.error is not None:
+            error = result.error or (_draw(drawn, result) if drawn else None)
+            if error is not None:
                 failures += 1
-                complain(result.error)
-            elif album is not None:
-                album.add(result)
+                complain(error)
     if report is not None:
         write_text(options.report, report.page(sources_name(options.sources), recognizer).to_html())
     return 2 if failures else 0
+
+
+def _check_outputs(options: argparse.Namespace) -> str:
+    """Find out before the first picture what cannot be written; returns the format of the results.
+
+    Raises:
+        InputError: something cannot.
+    """
+    chosen = format_for(options.format, options.output)
+    for target in (options.output, options.report):
+        if target is not None:
+            check_file(target)
+    if options.annotate is not None:
+        check_folder(options.annotate)
+    return chosen
+
+
+def _pictures(sources: list[Source]) -> Iterator[Picture]:
+    return with_progress(load(sources), len(sources), "photos")
+
+
+def _draw(drawn: AnnotatedPhotos, result: PhotoResult) -> str | None:
+    """Save the annotated photo; returns why it could not be, so that a full disk costs no results on another one."""
+    try:
+        drawn.save(result.source, result.annotated())
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def predict_all(

@@ -1,35 +1,27 @@
-"""``fsrfer video``: who shows what in a video, over time, and how sure that is."""
+"""``fsrfer video``: who shows what in a video, over time, and how certain that is."""
 
 import argparse
-import json
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fsrfer.cli.options import add_model_arguments, complain, non_negative, positive
-from fsrfer.errors import FsrferError, InputError
-from fsrfer.files import write_text
 from fsrfer.output.tables import FORMATS
-from fsrfer.photo.recognizer import MIN_FACE
+from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
-from fsrfer.version import __version__
 
 if TYPE_CHECKING:
-    from fsrfer.group.estimate import GroupEstimate
     from fsrfer.video.reading import Clip
-    from fsrfer.video.recognizer import CrowdRecognizer, Moment
-    from fsrfer.video.recorder import Plan, Progress, Recorder
+    from fsrfer.video.results import FrameResult
+    from fsrfer.video.session import VideoSettings
+    from fsrfer.video.summary import VideoSummary
 
-EVERY = 0.2
-"""Seconds between two sampled frames unless the user says otherwise."""
-
-WINDOW = 5.0
-MIN_GROUP = 5
+EVERY, WINDOW, MIN_GROUP = 0.2, 5.0, 5
 
 LINES_EVERY = 10.0
 """Seconds between two lines of progress where stderr is not a terminal."""
@@ -60,9 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--aggregate-only", action="store_true", help="write nothing of single faces, and of no group below --min-group"
     )
     parser.add_argument(
-        "--min-group", type=positive, default=MIN_GROUP, metavar="K", help="smallest group told of (%(default)s)"
+        "--min-group", type=positive, default=MIN_GROUP, metavar="K", help="smallest group reported (%(default)s)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--resume", action="store_true", help="resume a run that was stopped")
+    parser.add_argument("--overwrite", action="store_true", help="replace finished or stopped results in the folder")
     parser.add_argument(
         "--detector", default="default", metavar=f"{'|'.join(PRESETS)}|FILE.onnx", help="as for predict (%(default)s)"
     )
@@ -71,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="search for faces in every N-th frame looked at, foresee them between (%(default)s)",
+        help="search for faces in every N-th frame looked at, predict them between (%(default)s)",
     )
     parser.add_argument(
         "--min-face",
@@ -85,56 +78,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch the video; 0 if it was read to its end, 2 if it was damaged, 130 if stopped by Ctrl-C."""
-    from fsrfer.video.reading import open_video
-    from fsrfer.video.recognizer import CrowdRecognizer
-    from fsrfer.video.recorder import Recorder
+    from fsrfer.video.session import VideoSession
 
-    _check(options)
-    every = 1 / options.fps if options.fps else EVERY if options.every is None else options.every
-    with open_video(options.source, options.threads) as clip:
-        recognizer = CrowdRecognizer(
-            options.model, options.detector, options.threads, options.min_face, options.detect_every
-        )
-        identity = _identity(options, clip, every, recognizer.model.sha256)
-        progress = _progress(options, clip, identity)
-        plan = _plan(options)
-        recorder = Recorder(
-            plan, recognizer.model.info, identity, options.output, options.annotate, options.blur, progress
-        )
-        start = progress.next_window * options.window if progress else 0.0
-        memory = progress.memory if progress else None
-        moments = recognizer.moments(clip, every, start, memory, pictures=options.annotate is not None)
-        began = time.perf_counter()
-        with _gentle_stop() as stop, closing(moments):
-            for moment in _with_progress(moments, clip, start):
-                recorder.add(moment)
+    with VideoSession(_settings(options)) as session:
+        with _gentle_stop() as stop, closing(session.results()) as results:
+            for _ in _with_progress(results, session.clip, session.start):
                 if stop.is_set():
                     break
-        interrupted = stop.is_set()
-        group = recorder.close(complete=not interrupted)
-        stopped = "stopped by the user" if interrupted else clip.ending.reason
-        figures = _figures(recognizer, time.perf_counter() - began)
-        summary = {**_describe(identity, clip, stopped), **_results(recorder, group, plan), "work": figures}
-    if options.output is not None and recorder.groups is not None:
-        from fsrfer.output.page import report_of_clip
-
-        write_text(options.output / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        told = group if summary["group"] else None
-        write_text(options.output / "report.html", report_of_clip(summary, told, recorder.groups.rows()).to_html())
+        summary = session.finish(stopped=stop.is_set())
+        clip = session.clip
     _print(summary)
-    if interrupted:
-        complain("stopped; what was done is kept" + ("" if clip.live else ", and --resume goes on from there"))
+    for remark in clip.ending.remarks:
+        complain(f"{clip.name}: {remark}")
+    if dropped := summary.work["frames_dropped"]:
+        complain(f"{clip.name}: {dropped} frames were passed over because the work could not keep up")
+    if stop.is_set():
+        complain("stopped; what was done is kept" + ("" if clip.live else ", and --resume resumes it"))
         return 130
-    if stopped or clip.ending.damaged:
-        complain(f"{clip.name}: {stopped or f'{clip.ending.damaged} damaged parts were passed over'}")
-    return 2 if stopped else 0
+    losses = [clip.ending.reason] if clip.ending.reason else clip.ending.losses
+    for loss in losses:
+        complain(f"{clip.name}: {loss}")
+    return 2 if losses else 0
+
+
+def _settings(options: argparse.Namespace) -> "VideoSettings":
+    from fsrfer.video.session import VideoSettings
+
+    return VideoSettings(
+        source=options.source,
+        output=options.output,
+        every=1 / options.fps if options.fps else EVERY if options.every is None else options.every,
+        window=options.window,
+        table=options.format,
+        annotate=options.annotate,
+        blur=options.blur,
+        aggregate_only=options.aggregate_only,
+        min_group=options.min_group,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        model=options.model,
+        detector=options.detector,
+        threads=options.threads,
+        min_face=options.min_face,
+        detect_every=options.detect_every,
+    )
 
 
 @contextmanager
 def _gentle_stop() -> Iterator[Event]:
     """Within the block Ctrl-C only sets the event, so that no frame is written by half; a second one ends at once."""
     stop = Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
     before = {number: signal.getsignal(number) for number in signals}
 
     def handle(number: int, _frame: object) -> None:
@@ -150,147 +144,50 @@ def _gentle_stop() -> Iterator[Event]:
             signal.signal(number, before[number])
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Refuse options that contradict each other, before any work.
-
-    Raises:
-        FsrferError: they do.
-    """
-    if options.aggregate_only and options.annotate:
-        raise FsrferError("--aggregate-only writes no pictures; leave out --annotate")
-    if options.blur and not options.annotate:
-        raise FsrferError("--blur pixelates the faces of the annotated video; name it with --annotate FILE.mp4")
-    if options.resume and options.output is None:
-        raise FsrferError("--resume needs the folder of the stopped run: -o DIR")
-    if options.annotate and options.annotate.suffix.lower() != ".mp4":
-        raise FsrferError(f"--annotate {options.annotate}: the video's name must end in .mp4")
-    if options.annotate and options.annotate.resolve() == Path(options.source).resolve():
-        raise FsrferError(f"--annotate {options.annotate}: this would overwrite the source; choose another name")
-
-
-def _identity(options: argparse.Namespace, clip: "Clip", every: float, sha256: str) -> dict[str, Any]:
-    """What a run must have in common with the one it goes on with."""
-    size = None if clip.live else Path(options.source).stat().st_size
-    return {
-        "source": clip.name,
-        "bytes": size,
-        "model_sha256": sha256,
-        "every": every,
-        "window": options.window,
-        "format": options.format,
-        "detector": str(options.detector),
-        "detect_every": options.detect_every,
-        "min_face": options.min_face,
-        "min_group": options.min_group if options.aggregate_only else None,
-        "annotate": options.annotate and str(options.annotate),
-        "blur": options.blur,
-    }
-
-
-def _progress(options: argparse.Namespace, clip: "Clip", identity: Mapping[str, Any]) -> "Progress | None":
-    from fsrfer.video.recorder import Progress, unfinished
-
-    if options.resume:
-        if clip.live:
-            raise InputError(f"{clip.name}: a live source cannot be gone on with; start without --resume")
-        return Progress.load(options.output, identity)
-    if options.output is not None and unfinished(options.output) and not clip.live:
-        raise InputError(
-            f"{options.output}: holds a run that was stopped; go on with --resume, or choose another folder"
-        )
-    return None
-
-
-def _plan(options: argparse.Namespace) -> "Plan":
-    from fsrfer.video.recorder import Plan
-
-    return Plan(
-        window=options.window,
-        table=options.format,
-        min_face=options.min_face,
-        min_group=options.min_group if options.aggregate_only else 0,
-        aggregate_only=options.aggregate_only,
-    )
-
-
-def _describe(identity: Mapping[str, Any], clip: "Clip", stopped: str | None) -> dict[str, Any]:
-    return {
-        "fsrfer": __version__,
-        **identity,
-        "duration": clip.duration and round(clip.duration, 3),
-        "read_to": round(clip.ending.read_to, 3),
-        "complete": stopped is None,
-        "stopped": stopped,
-        "damaged_parts": clip.ending.damaged,
-    }
-
-
-def _results(recorder: "Recorder", group: "GroupEstimate", plan: "Plan") -> dict[str, Any]:
-    from fsrfer.group.estimate import size_labels
-
-    totals = recorder.totals
-    sizes = dict(zip(size_labels(), totals.faces.sizes.tolist(), strict=True))
-    return {
-        "frames": totals.frames,
-        "tracks": recorder.people(),
-        "windows": totals.windows,
-        "windows_withheld": totals.withheld,
-        "sightings": totals.sightings,
-        "group": None if totals.faces.counted < plan.min_group else group.to_dict(),
-        "sizes_px": {name: count if count >= plan.min_group else None for name, count in sizes.items()},
-    }
-
-
-def _figures(recognizer: "CrowdRecognizer", seconds: float) -> dict[str, Any]:
-    stages = {name: round(value, 2) for name, value in recognizer.watch.seconds.items()}
-    return {"seconds": round(seconds, 2), "seconds_by_stage": stages, "frames_dropped": recognizer.dropped}
-
-
-def _print(summary: Mapping[str, Any]) -> None:
+def _print(summary: "VideoSummary") -> None:
     """The clip in a few lines on the terminal."""
-    faces = "1 face" if summary["tracks"] == 1 else f"{summary['tracks']} faces"
-    print(f"{summary['source']}: {summary['frames']} frames looked at, {faces} followed")
-    group = summary["group"]
-    if group is None:
-        print(f"  fewer than {summary['min_group']} faces: nothing is told of them")
-    elif not group["shares"]:
-        print("  no faces large enough to tell" if group["faces"] else "  no faces found")
+    faces = "1 face" if summary.tracks == 1 else f"{summary.tracks} faces"
+    print(f"{summary.settings['source']}: {summary.frames} frames looked at, {faces} followed")
+    estimate = summary.estimate
+    if estimate is None:
+        print(f"  fewer than {summary.settings['min_group']} faces: nothing is reported of them")
+    elif not estimate.shares:
+        print("  no faces large enough to tell" if estimate.faces else "  no faces found")
     else:
-        ranked = sorted(group["shares"].items(), key=lambda item: -item[1]["value"])
-        for name, share in ranked:
-            print(f"  {name:<10} {share['value']:>5.0%}   {share['low']:.0%} to {share['high']:.0%}")
-        how = "corrected for the model's known confusion" if group["corrected"] else "not corrected for confusion"
+        for name, share in sorted(estimate.shares.items(), key=lambda item: -item[1].value):
+            print(f"  {name:<10} {share.value:>5.0%}   {share.low:.0%} to {share.high:.0%}")
+        how = "corrected for the model's known confusion" if estimate.corrected else "not corrected for confusion"
         print(f"  95% intervals; {how}")
 
 
-def _with_progress(moments: Iterator["Moment"], clip: "Clip", start: float) -> Iterator["Moment"]:
-    """The same moments, with how far they are and the time left on stderr."""
+def _with_progress(results: Iterator["FrameResult"], clip: "Clip", start: float) -> Iterator["FrameResult"]:
+    """The same results, with how far they are and the time left on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     if not sys.stderr.isatty():
-        yield from _with_lines(moments, clip, start)
+        yield from _with_lines(results, clip, start)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(clip.name, total=clip.duration and clip.duration - start, at="")
-        for moment in moments:
-            bar.update(task, completed=moment.time - start, at=_clock(moment.time))
-            yield moment
+        for result in results:
+            bar.update(task, completed=result.time - start, at=_clock(result.time))
+            yield result
 
 
-def _with_lines(moments: Iterable["Moment"], clip: "Clip", start: float) -> Iterator["Moment"]:
-    began = told = time.perf_counter()
-    for count, moment in enumerate(moments, 1):
-        yield moment
+def _with_lines(results: Iterable["FrameResult"], clip: "Clip", start: float) -> Iterator["FrameResult"]:
+    began = printed = time.perf_counter()
+    for count, result in enumerate(results, 1):
+        yield result
         now = time.perf_counter()
-        if now - told < LINES_EVERY:
+        if now - printed < LINES_EVERY:
             continue
-        told = now
-        done = moment.time - start
-        left = (now - began) / done * (clip.duration - moment.time) if clip.duration and done > 0 else None
+        printed = now
+        done = result.time - start
+        left = (now - began) / done * (clip.duration - result.time) if clip.duration and done > 0 else None
         of, remains = (f" of {_clock(clip.duration)}", f", {_clock(left)} left") if clip.duration and left else ("", "")
-        line = f"fsrfer: {_clock(moment.time)}{of}, {count / (now - began):.1f} frames/s{remains}"
+        line = f"fsrfer: {_clock(result.time)}{of}, {count / (now - began):.1f} frames/s{remains}"
         print(line, file=sys.stderr, flush=True)
 
 

@@ -85,7 +85,6 @@ class Method:
         title: what readers see.
         predict: faces (uint8, any sizes) to probabilities, N x 7.
         gflop: cost of one face in 10^9 floating-point operations (two a multiply-add), or None where unknown.
-        note: a line on what it is or how it was trained.
         identity: changes when the method does, such as the SHA-256 of its weights; stored figures of another are replaced.
         timed: whether the time ``predict`` takes is the method's own (it is not where answers are read from a file).
     """
@@ -94,7 +93,6 @@ class Method:
     title: str
     predict: Predict
     gflop: float | None = None
-    note: str = ""
     identity: str = ""
     timed: bool = True
 
@@ -147,7 +145,6 @@ def _header(method: Method, subject: Subject, seed: int, factor: float, millisec
     return Header(
         method=method.name,
         title=method.title,
-        note=method.note,
         identity=method.identity,
         gflop=method.gflop,
         seed=seed,

@@ -20,6 +20,7 @@ from fsrfer.evaluation.by_factor import Predict
 from fsrfer.files import atomic_path
 from fsrfer.images import load_rgb, shrink_and_restore, to_grey
 from fsrfer.labels import EXPRESSIONS, index_of, is_expression
+from fsrfer.texts import open_text
 from fsrfer.types import FloatArray, UInt8Image
 
 LIST = "faces.csv"
@@ -69,7 +70,7 @@ def read_answers(answers: Path, exported: Path) -> Predict:
     listed = _listed(exported)
     if not answers.is_file():
         raise DataError(f"{answers}: not found; it should hold a model's answers to {exported}")
-    with answers.open(newline="", encoding="utf-8-sig") as lines:
+    with open_text(answers, DataError) as lines:
         reader = csv.DictReader(lines)
         columns = _expression_columns(answers, reader.fieldnames or ())
         given = {row["file"]: _answer(row, columns, f"{answers}:{number}") for number, row in enumerate(reader, 2)}

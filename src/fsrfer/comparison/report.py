@@ -167,9 +167,9 @@ def _costs(summary: Summary) -> str:
     def row(rival: Rival) -> tuple[str, ...]:
         gflop = "-" if rival.gflop is None else f"{rival.gflop:.3g}"
         time = "-" if rival.milliseconds is None else f"{rival.milliseconds:.3g}"
-        return rival.title, gflop, time, rival.note or "-"
+        return rival.title, gflop, time
 
-    return _table(("method", "GFLOP", "ms", "note"), [row(rival) for rival in summary.rivals])
+    return _table(("method", "GFLOP", "ms"), [row(rival) for rival in summary.rivals])
 
 
 def _differences(summary: Summary) -> list[str]:

@@ -1,4 +1,4 @@
-"""The rivals of compact feature super-resolution: one small network, one start, one budget, many ways to use them.
+"""Ways to handle small faces: one small network, one start, one budget, many ways to use them.
 
 Every rival begins with the same network, trained on sharp faces, and gets as many steps more, of as many pictures.
 """
@@ -9,27 +9,31 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from fsrfer.baselines import predictors
+from fsrfer.comparison import predictors
+from fsrfer.comparison.following import FollowingTrainer
+from fsrfer.comparison.image_sr import train_image_sr
 from fsrfer.comparison.measure import Method
-from fsrfer.comparison.paper import MethodMaker
-from fsrfer.errors import RecipeError
-from fsrfer.networks.compact import CompactNet
+from fsrfer.comparison.methods import MethodMaker
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.networks.sr import ImageSuperResolver
-from fsrfer.recipes.compact import CompactRecipe
-from fsrfer.recipes.fsr import FsrRecipe
+from fsrfer.recipes.comparison import ComparisonRecipe
+from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.recipes.schema import changed, load_recipe, shortened
-from fsrfer.training import paper as fsr_run
+from fsrfer.training import loop
+from fsrfer.training.build import residual_net
 from fsrfer.training.compute import freeze
 from fsrfer.training.faces import TrainingData, by_majority
-from fsrfer.training.lineage import named_recipe
-from fsrfer.training.run import train_from, train_network
+from fsrfer.training.plots import plot_stages
+from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_finished, load_weights, save_weights
 
 RESTORER_RECIPE = "paper-small"
+
+STAGE = "views"
 
 _NOTHING_TO_FOLLOW = ("losses.feature=0.0", "losses.perceptual=0.0", "losses.distillation=0.0")
 _FIXED = (
     "extractor=fixed",
-    "teacher=parent",
+    "teacher=start",
     "losses.classification=0.0",
     "losses.feature=0.01",
     "losses.perceptual=10.0",
@@ -48,24 +52,24 @@ class Rival:
 
 
 RIVALS = (
-    Rival("fsr", "compact FSR on the fixed network", _FIXED),
-    Rival("fsr-no-reweighting", "compact FSR, fixed, without re-weighting", (*_FIXED, "losses.reweight=false")),
-    Rival("fsr-no-perceptual", "compact FSR, fixed, without the perceptual term", (*_FIXED, "losses.perceptual=0.0")),
-    Rival("fsr-no-size", "compact FSR, fixed, not told the size", (*_FIXED, "uplift.conditioned=false")),
-    Rival("fsr-gan", "compact FSR, fixed, with WGAN-div at 0.1", (*_FIXED, *_GAN)),
+    Rival("fsr", "FSR on the fixed network", _FIXED),
+    Rival("fsr-no-reweighting", "FSR, fixed, without re-weighting", (*_FIXED, "losses.reweight=false")),
+    Rival("fsr-no-perceptual", "FSR, fixed, without the perceptual term", (*_FIXED, "losses.perceptual=0.0")),
+    Rival("fsr-no-size", "FSR, fixed, not told the size", (*_FIXED, "uplift.conditioned=false")),
+    Rival("fsr-gan", "FSR, fixed, with WGAN-div at 0.1", (*_FIXED, *_GAN)),
     Rival(
         "fsr-answers",
-        "compact FSR, fixed, learning from labels and answers",
+        "FSR, fixed, learning from labels and answers",
         (*_FIXED, "losses.classification=1.0", "losses.distillation=0.25"),
     ),
     Rival("mixed", "training on mixed sizes", ("uplift.blocks=0", *_NOTHING_TO_FOLLOW)),
-    Rival("distilled", "mixed sizes, distilled from the sharp network", ("uplift.blocks=0", "teacher=parent")),
+    Rival("distilled", "mixed sizes, distilled from the sharp network", ("uplift.blocks=0", "teacher=start")),
     Rival(
         "distilled-attention",
         "mixed sizes, distilled by answers and attention",
-        ("uplift.blocks=0", "teacher=parent", "losses.feature=0.0", "losses.perceptual=0.0", "losses.attention=1.0"),
+        ("uplift.blocks=0", "teacher=start", "losses.feature=0.0", "losses.perceptual=0.0", "losses.attention=1.0"),
     ),
-    Rival("joint", "compact FSR with its extractor (joint)", ()),
+    Rival("joint", "FSR with its extractor (joint)", ()),
     Rival("joint-no-following", "joint, labels alone", _NOTHING_TO_FOLLOW),
     Rival(
         "single-views",
@@ -84,10 +88,13 @@ RIVALS = (
         "joint, three faces in ten by a poor camera",
         ("camera.share=0.3", "camera.blur=1.0", "camera.motion=1.5", "camera.noise=10.0", "camera.jpeg_quality=40"),
     ),
-    Rival("joint-places", "joint, with a pooling that knows its places", ("network.pooling=places",)),
-    Rival("joint-factored", "joint, convolutions in two factors", ("network.rank_share=0.5",)),
+    Rival("joint-places", "joint, with a pooling that knows its places", ("architecture.pooling=places",)),
     Rival("joint-muon", "joint, kernels by Muon", ("optimizer.name=muon",)),
-    Rival("joint-balanced", "joint, answering as if all expressions were equally frequent", ("losses.balance=1.0",)),
+    Rival(
+        "joint-balanced",
+        "joint, answering as if all expressions were equally frequent",
+        ("losses.logit_adjustment=1.0",),
+    ),
     Rival("joint-majority", "joint, from the winning class instead of the votes", ("labels=majority",)),
     Rival("joint-no-average", "joint, the last weights instead of their average", ("optimizer.ema_decay=0.0",)),
     Rival(
@@ -106,9 +113,9 @@ FINALISTS = ("mixed", "distilled", "joint")
 """Measured with every seed; the others with the first alone."""
 
 
-def train_compact_rivals(
+def train_rivals(
     fabric: Fabric,
-    recipe: CompactRecipe,
+    recipe: ComparisonRecipe,
     data: TrainingData,
     folder: Path,
     chosen: Sequence[str],
@@ -119,17 +126,15 @@ def train_compact_rivals(
 
     Args:
         fabric: where to compute.
-        recipe: with the seed of this round; its parent is the network on sharp faces.
+        recipe: with the seed of this round.
         data: the training faces.
         folder: of this round; one sub-folder a rival.
         chosen: names among `RIVALS`.
         plain: whether the network on sharp faces is measured too, and image super-resolution in front of it.
     """
-    sharp = changed(_sharp(recipe), [f"seed={recipe.seed}", f"loop.max_steps={recipe.loop.max_steps}"])
-    start = train_network(fabric, sharp, data, folder / "start")
-    common = _Common(fabric, recipe, start, data, folder)
+    common = _Common(fabric, recipe, data, folder)
     make = MethodMaker(recipe.input, fabric.device)
-    methods = list(_plain(common, sharp, make)) if plain else []
+    methods = list(_plain(common, make)) if plain else []
     for rival in RIVALS:
         if rival.name in chosen:
             network = common.trained(changed(recipe, rival.changes), rival.name)
@@ -137,20 +142,45 @@ def train_compact_rivals(
     return tuple(methods)
 
 
-@dataclass(frozen=True, slots=True)
+def on_sharp_faces(recipe: ComparisonRecipe) -> ComparisonRecipe:
+    """The training of the start: the network without a generator, on sharp faces and labels alone."""
+    changes = (
+        *(*_NOTHING_TO_FOLLOW, "losses.reweight=false", "uplift.blocks=0"),
+        *("views.shrunk=0", "views.max_factor=1.0", f"loop.batch_size={recipe.start_batch_size}"),
+    )
+    return changed(recipe, changes)
+
+
 class _Common:
     """What the rivals of one seed share."""
 
-    fabric: Fabric
-    recipe: CompactRecipe
-    start: CompactNet
-    data: TrainingData
-    folder: Path
+    def __init__(self, fabric: Fabric, recipe: ComparisonRecipe, data: TrainingData, folder: Path) -> None:
+        self.fabric, self.recipe, self.data, self.folder = fabric, recipe, data, folder
+        self.sharp = on_sharp_faces(recipe)
+        self.start = freeze(self._train(self.sharp, None, "start"))
 
-    def trained(self, recipe: CompactRecipe, name: str) -> CompactNet:
+    def trained(self, recipe: ComparisonRecipe, name: str) -> ResidualNet:
         """The common start, trained on by a recipe."""
-        faces = by_majority(self.data) if recipe.labels == "majority" else self.data
-        return freeze(train_from(self.fabric, recipe, self.start, faces, self.folder / name))
+        return freeze(self._train(recipe, self.start, name))
+
+    def _train(self, recipe: ComparisonRecipe, start: ResidualNet | None, name: str) -> ResidualNet:
+        """A network of a recipe from a start that may lack its generator and pooling, which begin as the identity."""
+        folder = self.folder / name
+        begin_or_resume(folder, recipe)
+        network = residual_net(recipe.seed, recipe.input, recipe.architecture, recipe.uplift)
+        if is_finished(folder):
+            load_weights(network, folder / WEIGHTS_FILE)
+            return network
+        if start is not None:
+            network.load_state_dict({**network.state_dict(), **start.state_dict()})
+        data = by_majority(self.data) if recipe.labels == "majority" else self.data
+        teacher = start if recipe.teacher == "start" else None
+        trainer = FollowingTrainer(self.fabric, recipe, network, teacher, data.train, data.valid)
+        loop.run(self.fabric, trainer, recipe.loop, folder, STAGE)
+        network.load_state_dict(trainer.average.module.state_dict())
+        save_weights(network, folder / WEIGHTS_FILE)
+        plot_stages(folder)
+        return network
 
     def restorer(self) -> ImageSuperResolver:
         """Image super-resolution of the same faces, with as many steps."""
@@ -163,14 +193,14 @@ class _Common:
                 f"input.colour={self.recipe.input.colour}",
             ],
         )
-        assert isinstance(described, FsrRecipe)
+        assert isinstance(described, PaperRecipe)
         short = shortened(described, self.recipe.loop.max_steps)
-        return fsr_run.train_image_sr(self.fabric, short, self.data, self.folder)
+        return train_image_sr(self.fabric, short, self.data, self.folder)
 
 
-def _plain(common: _Common, sharp: CompactRecipe, make: MethodMaker) -> tuple[Method, Method]:
+def _plain(common: _Common, make: MethodMaker) -> tuple[Method, Method]:
     """The network trained on sharp faces for longer, on the enlarged picture and on the restored one."""
-    longer, restorer = common.trained(sharp, "sharp"), common.restorer()
+    longer, restorer = common.trained(common.sharp, "sharp"), common.restorer()
     name = common.recipe.name
     return (
         make(f"{name}-bicubic", "bicubic + network on sharp faces", predictors.bicubic(longer), [longer]),
@@ -181,16 +211,3 @@ def _plain(common: _Common, sharp: CompactRecipe, make: MethodMaker) -> tuple[Me
             [restorer, longer],
         ),
     )
-
-
-def _sharp(recipe: CompactRecipe) -> CompactRecipe:
-    parent = named_recipe(recipe, "parent", recipe.parent) if recipe.parent else None
-    if not isinstance(parent, CompactRecipe) or parent.views.shrunk or parent.views.sharp_share < 1:
-        raise RecipeError(
-            f"recipe {recipe.name}: a comparison needs a parent trained on sharp faces, as compact-small has"
-        )
-    if recipe.own_teachers:
-        raise RecipeError(
-            f"recipe {recipe.name}: in a comparison nobody has a teacher of their own; set teacher to self"
-        )
-    return parent

@@ -40,7 +40,7 @@ class Header:
     """What one file of probabilities is.
 
     Attributes:
-        method, title, note, identity, gflop: see `fsrfer.comparison.measure.Method`.
+        method, title, identity, gflop: see `fsrfer.comparison.measure.Method`.
         seed: of the run.
         factor: by which the faces were shrunk.
         fingerprint: of the faces.
@@ -50,7 +50,6 @@ class Header:
 
     method: str
     title: str
-    note: str
     identity: str
     gflop: float | None
     seed: int
@@ -65,14 +64,13 @@ class Runs:
     """One method as it was measured.
 
     Attributes:
-        name, title, note, gflop: see `fsrfer.comparison.measure.Method`.
+        name, title, gflop: see `fsrfer.comparison.measure.Method`.
         milliseconds: median time a face over all files, or None.
         probabilities: by factor, then by seed: float32, N x 7.
     """
 
     name: str
     title: str
-    note: str
     gflop: float | None
     milliseconds: float | None
     probabilities: Mapping[float, Mapping[int, FloatArray]]
@@ -162,7 +160,7 @@ class Store:
         for header, values in sorted(items, key=lambda item: (item[0].factor, item[0].seed)):
             probabilities.setdefault(header.factor, {})[header.seed] = values
         milliseconds = float(np.median(times)) if times else None
-        return Runs(name, newest.title, newest.note, newest.gflop, milliseconds, probabilities)
+        return Runs(name, newest.title, newest.gflop, milliseconds, probabilities)
 
     def _path(self, method: str, seed: int, factor: float) -> Path:
         return self.folder / "predictions" / method / f"seed-{seed}" / f"x{factor:g}.npy"

@@ -67,7 +67,6 @@ class Rival:
 
     name: str
     title: str
-    note: str
     gflop: float | None
     milliseconds: float | None
     cells: Mapping[float, Cell]
@@ -76,7 +75,6 @@ class Rival:
         """Plain values, ready for JSON."""
         return {
             "title": self.title,
-            "note": self.note,
             "gflop": self.gflop,
             "ms_per_face": self.milliseconds,
             "factors": {f"x{factor:g}": cell.to_dict() for factor, cell in self.cells.items()},
@@ -204,7 +202,7 @@ def _rival(runs: Runs, store: Store, draws: int) -> Rival:
     cells = {
         factor: _cell(list(by_seed.values()), factor, store, draws) for factor, by_seed in runs.probabilities.items()
     }
-    return Rival(runs.name, runs.title, runs.note, runs.gflop, runs.milliseconds, cells)
+    return Rival(runs.name, runs.title, runs.gflop, runs.milliseconds, cells)
 
 
 def _cell(probabilities: Sequence[FloatArray], factor: float, store: Store, draws: int) -> Cell:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fsrfer.data.dataset import FaceDataset, Sample, require_folder
 from fsrfer.errors import DataError
+from fsrfer.folders import is_hidden
 from fsrfer.images import SUFFIXES
 from fsrfer.labels import AFFECTNET_CLASSES, EXPRESSIONS
 
@@ -29,7 +30,7 @@ def read(root: Path, split: str) -> FaceDataset:
     images = require_folder(folder / "images", "AffectNet's pictures")
     annotations = require_folder(folder / "annotations", "AffectNet's labels")
     pictures = _by_number(images)
-    labelled = {path.name.removesuffix(_LABELLED) for path in annotations.iterdir() if path.name.endswith(_LABELLED)}
+    labelled = {path.name.removesuffix(_LABELLED) for path in annotations.iterdir() if is_label(path.name)}
     if lost := sorted(labelled - set(pictures)):
         raise DataError(f"{images}: {len(lost)} labelled pictures are missing, such as {', '.join(lost[:3])}")
     if bare := sorted(set(pictures) - labelled):
@@ -46,9 +47,14 @@ def read(root: Path, split: str) -> FaceDataset:
     )
 
 
+def is_label(name: str) -> bool:
+    """Whether a file holds a picture's label."""
+    return name.endswith(_LABELLED) and not is_hidden(name)
+
+
 def _by_number(images: Path) -> dict[str, Path]:
     pictures: dict[str, Path] = {}
-    found = (path for path in images.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = (path for path in images.iterdir() if path.suffix.lower() in SUFFIXES and not is_hidden(path.name))
     for path in sorted(found, key=lambda path: (len(path.stem), path.name)):
         if path.stem in pictures:
             raise DataError(f"{path}: two pictures have this number, and only one label")

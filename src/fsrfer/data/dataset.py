@@ -115,16 +115,35 @@ def load_pixels(
         colour: ``"grey"`` or ``"rgb"``.
         track: wraps the sequence of indices, to show progress.
 
+    Raises:
+        DataError: pictures that cannot be decoded, all at once.
+
     Returns:
         uint8, N x size x size (grey) or N x size x size x 3; and int64, N: each face's own height in pixels.
     """
     shape = (len(dataset), size, size) + ((3,) if colour == "rgb" else ())
     pixels, heights = np.empty(shape, np.uint8), np.empty(len(dataset), np.int64)
+    broken: list[str] = []
     for index in track(range(len(dataset))):
-        image = dataset.load(index)
+        try:
+            image = dataset.load(index)
+        except DataError as error:
+            broken.append(str(error))
+            continue
         heights[index] = image.shape[0]
         pixels[index] = resize(to_grey(image) if colour == "grey" else image, (size, size))
+    if broken:
+        raise DataError(_listed(broken, f"{dataset.name} {dataset.split}"))
     return pixels, heights
+
+
+def _listed(broken: Sequence[str], what: str) -> str:
+    """All that is broken in one message: a single one as it is, or how many and the first ten."""
+    if len(broken) == 1:
+        return broken[0]
+    reasons = "; ".join(reason.removeprefix(f"{what}: ") for reason in broken[:10])
+    more = f"; and {len(broken) - 10} more" if len(broken) > 10 else ""
+    return f"{what}: {len(broken)} pictures cannot be used: {reasons}{more}"
 
 
 def fingerprint(pixels: UInt8Image, votes: NDArray[np.float32]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fsrfer.data.dataset import FaceDataset, InlinePixels, Sample
 from fsrfer.errors import DataError
 from fsrfer.labels import EXPRESSIONS, FER2013_CLASSES
+from fsrfer.texts import open_text
 
 USAGES = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
 
@@ -25,7 +26,7 @@ def read(place: Path, split: str) -> FaceDataset:
     table = place / "fer2013.csv" if place.is_dir() else place
     if not table.is_file():
         raise DataError(f"{table}: not found; FER2013 keeps its faces and labels in fer2013.csv")
-    with table.open(newline="", encoding="utf-8-sig") as lines:
+    with open_text(table, DataError) as lines:
         rows = csv.DictReader(lines, skipinitialspace=True)
         if missing := {"emotion", "pixels", "Usage"} - set(rows.fieldnames or ()):
             raise DataError(f"{table}: the column {min(missing)!r} is missing from its first line")

@@ -12,6 +12,7 @@ import numpy as np
 from fsrfer.data.dataset import FaceDataset, Sample, require_files, require_folder, require_unique
 from fsrfer.errors import DataError
 from fsrfer.labels import EXPRESSIONS, FERPLUS_COLUMNS
+from fsrfer.texts import open_text
 
 FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 
@@ -32,7 +33,7 @@ def read(root: Path, split: str) -> FaceDataset:
     table = folder / "label.csv"
     if not table.is_file():
         raise DataError(f"{table}: not found; a FER+ folder holds its labels there")
-    with table.open(newline="", encoding="utf-8") as lines:
+    with open_text(table, DataError) as lines:
         samples = [_sample(folder, row, f"{table}:{number}") for number, row in enumerate(csv.reader(lines), 1) if row]
     kept = [sample for sample in samples if sample is not None]
     require_unique([sample.path.name for sample in kept], str(table))

@@ -9,6 +9,7 @@ from pathlib import Path
 from fsrfer.data.dataset import FaceDataset, Sample, require_files, require_folder, require_unique
 from fsrfer.errors import DataError
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.texts import read_text
 
 SPLITS = ("train", "test")
 
@@ -24,7 +25,7 @@ def read(root: Path, split: str) -> FaceDataset:
     if not listing.is_file():
         raise DataError(f"{listing}: not found; RAF-DB basic keeps its labels there")
     folder = require_folder(basic / "Image" / "aligned", "RAF-DB's aligned faces")
-    lines = listing.read_text(encoding="utf-8").splitlines()
+    lines = read_text(listing, DataError).splitlines()
     rows = [_row(line, f"{listing}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
     require_unique([name for name, _ in rows], str(listing))
     chosen = [(name, label) for name, label in rows if name.startswith(split)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fsrfer.data import affectnet, fer2013, ferplus, folder, manifest, rafdb, sfew
 from fsrfer.data.dataset import FaceDataset
+from fsrfer.data.splits import usual_name
 from fsrfer.errors import DataError
 
 READERS: dict[str, Callable[[Path, str], FaceDataset]] = {
@@ -42,7 +43,7 @@ def parse_sources(words: Iterable[str]) -> dict[str, Path]:
             raise DataError(f"--data {word}: unknown data set {name!r}; known: {', '.join(READERS)}")
         if name in sources:
             raise DataError(f"--data {word}: {name} is given twice")
-        sources[name] = Path(path)
+        sources[name] = Path(path).expanduser()
     return sources
 
 
@@ -52,7 +53,14 @@ def read(name: str, path: Path, split: str) -> FaceDataset:
     Raises:
         DataError: the split is unknown, or the files are not in the published layout.
     """
-    known = SPLITS.get(name)
-    if known is not None and split not in known:
+    known, wanted = SPLITS.get(name), usual_name(split)
+    if known is not None and wanted not in known:
         raise DataError(f"{name} has no split {split!r}; it has {', '.join(known)}")
-    return READERS[name](path, split)
+    return READERS[name](path, wanted if known else split)
+
+
+def splits_of(name: str, path: Path) -> tuple[str, ...]:
+    """The usual splits that a data set has: those of its published layout, or those that are there."""
+    if name == "folder":
+        return tuple(folder.splits(path))
+    return tuple(manifest.splits(path)) if name == "manifest" else SPLITS[name]

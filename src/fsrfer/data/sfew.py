@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fsrfer.data.dataset import FaceDataset, Sample
 from fsrfer.errors import DataError, FsrferWarning
+from fsrfer.folders import visible_folders, walk
 from fsrfer.images import SUFFIXES
 from fsrfer.labels import index_of
 
@@ -64,14 +65,12 @@ def _folder(root: Path, split: str) -> Path | None:
 
 
 def _pictures(folder: Path) -> dict[str, list[Path]]:
-    found = {entry.name for entry in folder.iterdir() if entry.is_dir()}
+    found = {entry.name for entry in visible_folders(folder)}
     if strange := sorted(found - set(CLASSES)):
         raise DataError(f"{folder / strange[0]}: not one of SFEW's classes {', '.join(CLASSES)}")
     if missing := [name for name in CLASSES if name not in found]:
         raise DataError(f"{folder}: the class folder {missing[0]} is missing")
-    pictures = {
-        name: sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES) for name in CLASSES
-    }
+    pictures = {name: sorted(walk(folder / name, SUFFIXES).files) for name in CLASSES}
     if empty := [name for name in CLASSES if not pictures[name]]:
         raise DataError(f"{folder / empty[0]}: no pictures in this class folder")
     return pictures

@@ -12,8 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fsrfer.types import UInt8Image
-
 
 def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keys' cubic convolution kernel with a = -0.5.
@@ -73,26 +71,6 @@ def resize_matrix(length_in: int, length_out: int, kernel: Kernel = BICUBIC) -> 
     weights *= (positions >= first[:, None]) & (positions < last[:, None])
     normalised: NDArray[np.float64] = weights / weights.sum(1, keepdims=True)
     return normalised
-
-
-def imresize(image: UInt8Image, size: tuple[int, int]) -> UInt8Image:
-    """Resize to ``(width, height)`` by antialiased bicubic interpolation, first across, then down.
-
-    Along one axis it equals PIL to rounding. Along both, PIL's own order of the two passes varies with the sizes and the
-    release; where values overshoot 0..255 and are cut off in between, that can move a pixel by a few grey levels.
-
-    Args:
-        image: uint8, height x width or height x width x channels.
-        size: width and height of the result.
-    """
-    width, height = size
-    across = np.tensordot(resize_matrix(image.shape[1], width), image.astype(np.float64), (1, 1)).swapaxes(0, 1)
-    across = _to_pixels(across)
-    return _to_pixels(np.tensordot(resize_matrix(image.shape[0], height), across, (1, 0))).astype(np.uint8)
-
-
-def _to_pixels(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(np.floor(values + 0.5), 0, 255)
 
 
 class BatchDegrader:

@@ -109,6 +109,26 @@ def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float
     return float(np.abs(gaps).sum() / len(labels))
 
 
+def soft_confusion(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Soft confusion of calibration faces of one height: what `fsrfer.group.quantification` corrects groups by.
+
+    Args:
+        probabilities: N x 7; rows sum to 1.
+        labels: int64, N.
+
+    Returns:
+        float64, 7 x 7; row t is the sum of the probabilities of faces labelled t.
+
+    Example:
+        >>> soft_confusion(np.array([[0.75, 0.25], [1.0, 0.0]]), np.array([0, 1])).tolist()
+        [[0.75, 0.25], [1.0, 0.0]]
+    """
+    classes = probabilities.shape[1]
+    sums = np.zeros((classes, classes))
+    np.add.at(sums, labels, probabilities.astype(np.float64))
+    return sums
+
+
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     ratio: NDArray[np.float64] = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return ratio

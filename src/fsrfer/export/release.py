@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from fsrfer.errors import ModelError
 from fsrfer.evaluation.certainty import fit_certainty, selective_accuracy
-from fsrfer.evaluation.metrics import score
+from fsrfer.evaluation.metrics import score, soft_confusion
 from fsrfer.export.calibration import DEGREE, Views, crossfitted, fit_calibration, view_probabilities
 from fsrfer.export.onnx import round_kernels, store_bytes, to_onnx, write_model
-from fsrfer.group.quantification import soft_confusion
 from fsrfer.images import shrink_resized
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated, RawNetwork, temperatures

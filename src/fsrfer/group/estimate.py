@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fsrfer.group.counting import group_of
 from fsrfer.group.quantification import confusion_at, likelihood, posterior_shares
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
-from fsrfer.types import FloatArray
+from fsrfer.types import FloatArray, Group
 
 Floats = NDArray[np.float64]
 
@@ -90,11 +91,14 @@ class Tally:
     Attributes:
         faces, too_small, uncertain: see `GroupEstimate`.
         sizes: int64: faces by the bins of ``size_px`` between `SIZE_EDGES`, those too small included.
+        answers: int64, 7: counted faces by their likeliest expression.
+        sums: float64, 7: of the counted faces' probabilities.
     """
 
     def __init__(self) -> None:
         self.faces = self.too_small = self.uncertain = 0
         self.sizes = np.zeros(len(SIZE_EDGES) + 1, np.int64)
+        self.answers, self.sums = np.zeros(len(EXPRESSIONS), np.int64), np.zeros(len(EXPRESSIONS))
         self._rows: list[Floats] = []
 
     def add(
@@ -112,6 +116,8 @@ class Tally:
         self.uncertain += not certain
         self.sizes[int(np.digitize(size_px, SIZE_EDGES))] += 1
         if not too_small:
+            self.answers[int(probabilities.argmax())] += 1
+            self.sums += probabilities
             height = size_px if effective_px is None else effective_px
             self._rows.append(np.array([1.0, height, *probabilities.tolist()]))
             self._bound()
@@ -122,6 +128,8 @@ class Tally:
         self.too_small += other.too_small
         self.uncertain += other.uncertain
         self.sizes += other.sizes
+        self.answers += other.answers
+        self.sums += other.sums
         self._rows += other._rows
         self._bound()
 
@@ -159,12 +167,13 @@ class Average:
     The intervals are averaged like the shares, as if all groups erred alike: wider than a tally's, never too narrow for it.
 
     Attributes:
-        faces, too_small, uncertain, sizes: as of a `Tally`.
+        faces, too_small, uncertain, sizes, answers, sums: as of a `Tally`.
     """
 
     def __init__(self) -> None:
         self.faces = self.too_small = self.uncertain = 0
         self.sizes = np.zeros(len(SIZE_EDGES) + 1, np.int64)
+        self.answers, self.sums = np.zeros(len(EXPRESSIONS), np.int64), np.zeros(len(EXPRESSIONS))
         self._sums = np.zeros((len(EXPRESSIONS) + 1, 3))
         self._corrected = True
 
@@ -174,6 +183,8 @@ class Average:
         self.too_small += tally.too_small
         self.uncertain += tally.uncertain
         self.sizes += tally.sizes
+        self.answers += tally.answers
+        self.sums += tally.sums
         self._corrected &= group.corrected
         if group.valence is not None:
             told = [*group.shares.values(), group.valence]
@@ -200,14 +211,14 @@ class Average:
 
     def to_dict(self) -> dict[str, Any]:
         """The sums as plain values that JSON can hold."""
-        return {**_counts_of(self), "sums": self._sums.tolist(), "corrected": self._corrected}
+        return {**_counts_of(self), "shares": self._sums.tolist(), "corrected": self._corrected}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Average":
         """The reverse of `to_dict`."""
         average = cls()
         _set_counts(average, values)
-        average._sums, average._corrected = np.array(values["sums"]), values["corrected"]
+        average._sums, average._corrected = np.array(values["shares"]), values["corrected"]
         return average
 
 
@@ -283,14 +294,22 @@ def _share(of_faces: Floats, of_crowd: Floats) -> Share:
     return Share(value, min(float(ends[0].min()), value), max(float(ends[1].max()), value))
 
 
+def plain_counts(whole: "Tally | Average") -> Group:
+    """What was answered of all faces, each counted once, with nothing corrected."""
+    counted = max(whole.counted, 1)
+    shares, means = (whole.answers / counted).tolist(), (whole.sums / counted).tolist()
+    return group_of(whole.faces, whole.uncertain, whole.too_small, shares, means)
+
+
 def _counts_of(whole: "Tally | Average") -> dict[str, Any]:
     counts = {name: getattr(whole, name) for name in ("faces", "too_small", "uncertain")}
-    return {**counts, "sizes": whole.sizes.tolist()}
+    return {**counts, **{name: getattr(whole, name).tolist() for name in ("sizes", "answers", "sums")}}
 
 
 def _set_counts(whole: "Tally | Average", values: Mapping[str, Any]) -> None:
     whole.faces, whole.too_small, whole.uncertain = values["faces"], values["too_small"], values["uncertain"]
-    whole.sizes = np.array(values["sizes"], np.int64)
+    whole.sizes, whole.answers = (np.array(values[name], np.int64) for name in ("sizes", "answers"))
+    whole.sums = np.array(values["sums"])
 
 
 def size_labels() -> Sequence[str]:

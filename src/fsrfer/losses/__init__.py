@@ -1,7 +1,7 @@
 """Losses: pure functions of tensors, each with an optional weight for every sample."""
 
 from fsrfer.losses.adversarial import AdversarialLoss, adversarial_loss
-from fsrfer.losses.classification import classification_loss, distillation_loss, levelled
+from fsrfer.losses.classification import classification_loss, distillation_loss, logit_adjustment
 from fsrfer.losses.feature import attention_loss, feature_loss, perceptual_loss
 from fsrfer.losses.weighting import classification_aware_weight, weighted_mean
 
@@ -13,7 +13,7 @@ __all__ = [
     "classification_loss",
     "distillation_loss",
     "feature_loss",
-    "levelled",
+    "logit_adjustment",
     "perceptual_loss",
     "weighted_mean",
 ]

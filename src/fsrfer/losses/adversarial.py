@@ -20,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fsrfer.errors import RecipeError
 from fsrfer.losses.weighting import weighted_mean
 
 Critic = Callable[[Tensor], Tensor]
@@ -269,7 +268,7 @@ class RelativisticAverage:
         return real_versus_generated(generated, real, weights) / 2
 
 
-ADVERSARIAL_LOSSES: dict[str, Callable[..., AdversarialLoss]] = {
+ADVERSARIAL_LOSSES: dict[str, Callable[[], AdversarialLoss]] = {
     "wgan-div": WganDiv,
     "wgan-gp": WganGp,
     "vanilla": Vanilla,
@@ -277,19 +276,16 @@ ADVERSARIAL_LOSSES: dict[str, Callable[..., AdversarialLoss]] = {
 }
 
 
-def adversarial_loss(name: str, **coefficients: float) -> AdversarialLoss:
-    """The adversarial loss of a name, with its coefficients (``k`` and ``p``, or ``penalty``).
+def adversarial_loss(name: str) -> AdversarialLoss:
+    """The adversarial loss of a name, with its usual coefficients.
 
     Raises:
-        RecipeError: no such loss, or no such coefficient.
+        ValueError: no such loss.
 
     Example:
-        >>> adversarial_loss("wgan-div", p=4)
-        WganDiv(k=2.0, p=4)
+        >>> adversarial_loss("wgan-div")
+        WganDiv(k=2.0, p=6.0)
     """
     if name not in ADVERSARIAL_LOSSES:
-        raise RecipeError(f"unknown adversarial loss {name!r}: use one of {', '.join(ADVERSARIAL_LOSSES)}")
-    try:
-        return ADVERSARIAL_LOSSES[name](**coefficients)
-    except TypeError as error:
-        raise RecipeError(f"the adversarial loss {name!r} cannot take {', '.join(coefficients)}") from error
+        raise ValueError(f"unknown adversarial loss {name!r}: use one of {', '.join(ADVERSARIAL_LOSSES)}")
+    return ADVERSARIAL_LOSSES[name]()

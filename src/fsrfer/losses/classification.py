@@ -6,45 +6,30 @@ from torch import Tensor
 from fsrfer.losses.weighting import weighted_mean
 
 
-def classification_loss(
-    logits: Tensor,
-    targets: Tensor,
-    weights: Tensor | None = None,
-    *,
-    class_weights: Tensor | None = None,
-    label_smoothing: float = 0.0,
-) -> Tensor:
+def classification_loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     r"""Cross-entropy with soft labels.
 
     .. math::
-        -\frac{1}{N} \sum_n w_n \sum_c \omega_c \, \tilde t_{nc} \log \mathrm{softmax}(z_n)_c, \qquad
-        \tilde t = (1 - \epsilon) t + \epsilon / C
-
-    The mean is over samples also with class weights: a rare class then counts more, and is not divided away
-    again.
+        -\frac{1}{N} \sum_n w_n \sum_c t_{nc} \log \mathrm{softmax}(z_n)_c
 
     Args:
         logits: of the classifier.
         targets: class indices (int64) or a distribution over the classes (such as shares of votes).
         weights: of each sample, or None for equal ones.
-        class_weights: of each class, or None for equal ones.
-        label_smoothing: the share of every label that is spread over all classes, 0..1.
 
     Shape:
-        N x C; N or N x C; N; C to a scalar.
+        N x C; N or N x C; N to a scalar.
 
     Example:
         >>> import torch
         >>> classification_loss(torch.zeros(1, 4), torch.tensor([2]))  # log 4
         tensor(1.3863)
     """
-    soft = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1]).to(logits.dtype)
-    losses = F.cross_entropy(logits, soft, weight=class_weights, label_smoothing=label_smoothing, reduction="none")
-    return weighted_mean(losses, weights)
+    return weighted_mean(F.cross_entropy(logits, targets, reduction="none"), weights)
 
 
-def levelled(logits: Tensor, class_shares: Tensor, balance: float) -> Tensor:
-    r"""Logits that a classifier of unequal classes may be trained on, so that its own answers level them.
+def logit_adjustment(logits: Tensor, class_shares: Tensor, strength: float) -> Tensor:
+    r"""Logits that a classifier of unequal classes may be trained on, so that it answers them more evenly.
 
     .. math:: z_{nc} + \beta \log \pi_c
 
@@ -53,7 +38,7 @@ def levelled(logits: Tensor, class_shares: Tensor, balance: float) -> Tensor:
     Args:
         logits: of the classifier.
         class_shares: how frequent each class is in training, all above 0.
-        balance: :math:`\beta`, 0..1.
+        strength: :math:`\beta`, 0..1.
 
     Shape:
         N x C; C to N x C.
@@ -61,7 +46,7 @@ def levelled(logits: Tensor, class_shares: Tensor, balance: float) -> Tensor:
     Reference:
         Menon et al., "Long-tail learning via logit adjustment" (ICLR 2021, arXiv:2007.07314).
     """
-    return logits + balance * class_shares.log()
+    return logits + strength * class_shares.log()
 
 
 def distillation_loss(

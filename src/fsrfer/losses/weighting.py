@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def classification_aware_weight(logits_sr: Tensor, labels: Tensor, *, detach: bool = True) -> Tensor:
+def classification_aware_weight(logits_sr: Tensor, labels: Tensor) -> Tensor:
     r"""Weight of a face by how likely the fixed head is to misclassify its super-resolved feature.
 
     .. math::
@@ -21,7 +21,6 @@ def classification_aware_weight(logits_sr: Tensor, labels: Tensor, *, detach: bo
     Args:
         logits_sr: the head's, of the super-resolved features.
         labels: the true classes.
-        detach: False lets the gradient flow, as in the reference code.
 
     Shape:
         N x C and N (int64) to N.
@@ -32,8 +31,7 @@ def classification_aware_weight(logits_sr: Tensor, labels: Tensor, *, detach: bo
     """
     probs = torch.softmax(logits_sr, dim=1)
     of_true_class = probs.gather(1, labels.unsqueeze(1)).squeeze(1)
-    weights = (1.5 - of_true_class).square()
-    return weights.detach() if detach else weights
+    return (1.5 - of_true_class).square().detach()
 
 
 def weighted_mean(values: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from fsrfer.networks.expression import ExpressionNetwork
 from fsrfer.networks.norm import BatchNorm1d, BatchNorm2d
 from fsrfer.networks.spd import BiMap, covariance_pool, log_eig_of_re_eig
 from fsrfer.networks.standardize import Standardize
@@ -81,6 +82,11 @@ class HeadOutput(NamedTuple):
     embedding: Tensor
     hidden: Tensor
 
+    @property
+    def log2_px(self) -> None:
+        """This network does not estimate the effective size."""
+        return
+
 
 class CovPoolHead(nn.Module):
     """Feature to expression: flatten, 2000, 128, 7 (the embedding), 7 logits.
@@ -134,7 +140,7 @@ class CovPoolHead(nn.Module):
         return HeadOutput(self.to_logits(embedding), embedding, hidden)
 
 
-class CovPoolModel(nn.Module):
+class CovPoolModel(ExpressionNetwork):
     """Extractor and head as one classifier; once trained it is the fixed model that generators learn to serve.
 
     Args:
@@ -161,7 +167,7 @@ class CovPoolModel(nn.Module):
         features: Tensor = self.extractor(self.standardize(faces))
         return features
 
-    def forward(self, faces: Tensor) -> Tensor:
-        """Logits of faces."""
+    def analyse(self, faces: Tensor) -> HeadOutput:
+        """Logits, embedding and hidden layer of faces."""
         output: HeadOutput = self.head(self.features(faces))
-        return output.logits
+        return output

@@ -1,4 +1,4 @@
-"""Several compact networks that answer as one."""
+"""Several networks that answer as one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.expression import ExpressionNetwork
+from fsrfer.networks.residual import ResidualNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,22 @@ class EnsembleOutput:
         return self.each.mean(1)
 
 
-class Ensemble(nn.Module):
+class Ensemble(ExpressionNetwork):
     """The mean of several networks' logits: what one of them gets wrong by chance, the others get right.
 
     Args:
         members: one or more networks for faces of one size; the first one estimates the effective size.
 
     Shape:
-        As `CompactNet`.
+        As `ResidualNet`.
 
     Example:
-        >>> nets = [CompactNet(widths=(8, 16), blocks=(1, 1), stem=4, stem_stride=stride).eval() for stride in (1, 2)]
+        >>> nets = [ResidualNet(widths=(8, 16), blocks=(1, 1), stem=4, stem_stride=stride).eval() for stride in (1, 2)]
         >>> Ensemble(nets)(torch.zeros(2, 1, 48, 48)).shape
         torch.Size([2, 7])
     """
 
-    def __init__(self, members: Sequence[CompactNet]) -> None:
+    def __init__(self, members: Sequence[ResidualNet]) -> None:
         super().__init__()
         self.first, *others = members
         self.others = nn.ModuleList(others)
@@ -53,13 +54,9 @@ class Ensemble(nn.Module):
         return self.first.size
 
     @property
-    def effective_size(self) -> nn.Module | None:
-        """What estimates the effective size, if anything does."""
+    def effective_size(self) -> nn.Module:
+        """What estimates the effective size."""
         return self.first.effective_size
-
-    def forward(self, faces: Tensor) -> Tensor:
-        """Logits of a batch of faces."""
-        return self.analyse(faces).logits
 
     def analyse(self, faces: Tensor) -> EnsembleOutput:
         """Logits and effective sizes of a batch of faces."""
@@ -68,5 +65,5 @@ class Ensemble(nn.Module):
         return EnsembleOutput(each, output.log2_px)
 
 
-ExpressionNetwork = CompactNet | Ensemble
-"""One network, or several that answer as one."""
+SizedNetwork = ResidualNet | Ensemble
+"""One network, or several that answer as one, which estimate the effective size."""

@@ -132,40 +132,18 @@ def in_full_precision(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def re_eig(matrices: Tensor) -> Tensor:
-    """ReEig: clip the eigenvalues to [1e-4, 1e4], the matrix counterpart of ReLU.
-
-    Shape:
-        N x n x n to N x n x n.
-
-    Example:
-        >>> re_eig(torch.diag(torch.tensor([1e-9, 2.0]))).diagonal()
-        tensor([1.0000e-04, 2.0000e+00])
-    """
-    return spectral_map(matrices, RECTIFIER)
-
-
-def log_eig(matrices: Tensor) -> Tensor:
-    """LogEig: the matrix logarithm, which lays the curved space of SPD matrices out flat.
-
-    Args:
-        matrices: positive definite (see `re_eig`); anything else gives NaN or infinity.
-
-    Shape:
-        N x n x n to N x n x n.
-
-    Example:
-        >>> bool(log_eig(torch.eye(3)).abs().max() == 0)
-        True
-    """
-    return spectral_map(matrices, LOGARITHM)
-
-
 def log_eig_of_re_eig(matrices: Tensor) -> Tensor:
-    """``log_eig(re_eig(matrices))`` by one eigen-decomposition, as both share the eigenvectors.
+    """ReEig, then LogEig, by one eigen-decomposition, as both share the eigenvectors.
+
+    ReEig clips the eigenvalues to [1e-4, 1e4], the matrix counterpart of ReLU; LogEig is the matrix logarithm, which lays the
+    curved space of SPD matrices out flat.
 
     Shape:
         N x n x n to N x n x n.
+
+    Example:
+        >>> bool(log_eig_of_re_eig(torch.eye(3)).abs().max() == 0)
+        True
     """
     return spectral_map(matrices, LOGARITHM.after(RECTIFIER))
 

@@ -1,4 +1,4 @@
-"""The compact generator G: lifts the extractor's own small map towards that of a sharp face.
+"""The generator G on the extractor's own small map: lifts it towards that of a sharp face.
 
 The paper's generator (arXiv:2004.02234, section 3) works on a 128 x 128 matrix; this one on a map of 6 x 6, hundreds of times
 cheaper. It begins as the identity, so a sharp face never suffers from it.
@@ -46,7 +46,7 @@ class UpliftBlock(nn.Module):
 
 
 class FeatureUplift(nn.Module):
-    """The compact generator: a few `UpliftBlock`, then a rectifier, since features are never negative.
+    """The generator: a few `UpliftBlock`, then a rectifier, since features are never negative.
 
     Args:
         channels: of the features.

@@ -1,8 +1,7 @@
-"""Small charts as SVG text: no script, no font, no request to anyone."""
+"""Small charts: where everything on them stands. The templates of the same names draw them as SVG."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from fsrfer.group.estimate import Share
 from fsrfer.labels import EXPRESSIONS
@@ -48,86 +47,169 @@ class Point:
         return (self.start + self.end) / 2
 
 
-def share_bars(shares: dict[str, Share]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """What all charts have, in units of the drawing, which count from the upper left corner.
+
+    Attributes:
+        width, height: of the drawing.
+        left: where names end and the plot begins.
+        bottom: where the plot ends and its scale begins.
+    """
+
+    width: int = WIDTH
+    height: int
+    left: int = LABEL
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One expression of `ShareBars`: its row's middle, the length of its bar and the ends of its whisker."""
+
+    name: str
+    colour: str
+    share: Share
+    y: float
+    length: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareBars(Chart):
+    """Bars, the largest first, and the lines of the scale: where they stand, and for which share."""
+
+    bars: Sequence[Bar]
+    grid: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One point's faces; it stands on its strip's bottom."""
+
+    x: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One point's share of one expression: its place in time, and the heights of the share and its interval's ends."""
+
+    x: float
+    low: float
+    value: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """One row of `TimelineChart`.
+
+    Attributes:
+        name: "faces" or an expression.
+        colour: of the bands.
+        top, bottom: its ends.
+        most: what the top stands for, in words.
+        columns: of faces.
+        bands: of an expression; one for each stretch without a gap, at least one spot each.
+    """
+
+    name: str
+    colour: str = ""
+    top: float
+    bottom: float
+    most: str
+    columns: Sequence[Column] = ()
+    bands: Sequence[Sequence[Spot]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineChart(Chart):
+    """Strips from top to bottom, the plot's right end, and the scale: what it counts, its places and their names."""
+
+    strips: Sequence[Strip]
+    right: float
+    axis: str
+    ticks: Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One column of `Histogram`, with its name and count in words."""
+
+    name: str
+    count: str
+    x: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram(Chart):
+    """Bins from left to right, each ``step`` wide."""
+
+    bins: Sequence[Bin]
+    step: float
+
+
+def share_bars(shares: Mapping[str, Share]) -> ShareBars:
     """A bar an expression, the largest first, with its interval as a whisker and in words."""
     ranked = sorted(shares.items(), key=lambda item: -item[1].value)
-    scale, right = WIDTH - LABEL - 190, WIDTH - 130
-    parts: list[str] = [_grid(LABEL, LABEL + scale, 0, BAR * len(ranked), (0.0, 0.25, 0.5, 0.75, 1.0))]
-    for row, (name, share) in enumerate(ranked):
-        middle = row * BAR + BAR / 2
-        low, value, high = (LABEL + scale * x for x in (share.low, share.value, share.high))
-        parts += [
-            _text(LABEL - 10, middle, name, "end"),
-            f'<rect x="{LABEL}" y="{middle - 8:.1f}" width="{max(value - LABEL, 0.5):.1f}" height="16" rx="2" '
-            f'fill="{COLOURS[name]}" opacity=".82"/>',
-            f'<path d="M{low:.1f} {middle:.1f}H{high:.1f}M{low:.1f} {middle - 5:.1f}v10M{high:.1f} {middle - 5:.1f}v10" '
-            'class="whisker"/>',
-            _text(right, middle, f"{share.value:.0%}", "end", "value"),
-            _text(WIDTH - _MARGIN, middle, f"{share.low:.0%} to {share.high:.0%}", "end", "soft"),
-        ]
-    return _svg(BAR * len(ranked) + 24, "Share of each expression with its 95% interval", parts)
+    scale, bottom = WIDTH - LABEL - 190, BAR * len(ranked)
+    bars = [
+        Bar(
+            name=name,
+            colour=COLOURS[name],
+            share=share,
+            y=(row + 0.5) * BAR,
+            length=max(scale * share.value, 0.5),
+            low=LABEL + scale * share.low,
+            high=LABEL + scale * share.high,
+        )
+        for row, (name, share) in enumerate(ranked)
+    ]
+    grid = [(LABEL + scale * value, value) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    return ShareBars(height=bottom + 24, bottom=bottom, bars=bars, grid=grid)
 
 
-def draw_timeline(points: Sequence[Point], tick: str, is_clock: bool) -> str:
+def timeline(points: Sequence[Point], axis: str, is_clock: bool) -> TimelineChart:
     """Faces and the share of each expression along the clip: a strip each, a line with its interval as a band.
 
     Args:
         points: in order.
-        tick: what the horizontal axis counts.
+        axis: what the horizontal axis counts.
         is_clock: whether to write it as minutes and seconds.
     """
     first, last = points[0].start, max(points[-1].end, points[0].start + 1e-9)
-    across = (WIDTH - LABEL - _MARGIN - 40) / (last - first)
+    right = WIDTH - _MARGIN - 40
+    across = (right - LABEL) / (last - first)
 
     def x(value: float) -> float:
         return LABEL + (value - first) * across
 
-    parts: list[str] = []
-    most = max([1.0, *(point.faces for point in points)])
-    strips = ["faces", *EXPRESSIONS]
-    for row, name in enumerate(strips):
-        top = row * ROW + 6
-        bottom = top + ROW - 12
-        parts.append(
-            f'<rect x="{LABEL}" y="{top}" width="{x(last) - LABEL:.1f}" height="{bottom - top}" class="strip"/>'
-        )
-        parts.append(_text(LABEL - 10, (top + bottom) / 2, name, "end"))
-        upper = f"{most:.0f}" if name == "faces" else "100%"
-        parts += [
-            _text(x(last) + 6, top + 5, upper, "start", "soft"),
-            _text(x(last) + 6, bottom - 4, "0", "start", "soft"),
-        ]
-        if name == "faces":
-            parts += [
-                _column(x(point.start), x(point.end), bottom, (bottom - top) * point.faces / most) for point in points
-            ]
-            continue
-        for run in _runs(points) if is_clock else ([point] for point in points if point.shares):
-            parts += _band([(x(point.middle), point.shares[name]) for point in run], top, bottom, COLOURS[name])
-    height = len(strips) * ROW
-    for value in ticks(first, last):
-        parts.append(f'<path d="M{x(value):.1f} 6V{height - 6}" class="grid"/>')
-        parts.append(_text(x(value), height + 8, clock(value) if is_clock else f"{value:g}", "middle", "soft"))
-    parts.append(_text(LABEL - 30, height + 8, tick, "end", "soft"))
-    return _svg(height + 22, "Faces and share of each expression over time, with 95% intervals", parts)
+    stretches = _stretches(points) if is_clock else [[point] for point in points if point.shares]
+    expressions = [_expression_strip(row, name, stretches, x) for row, name in enumerate(EXPRESSIONS, 1)]
+    bottom = ROW * (1 + len(expressions))
+    return TimelineChart(
+        height=bottom + 22,
+        bottom=bottom,
+        strips=[_faces_strip(points, x), *expressions],
+        right=right,
+        axis=axis,
+        ticks=[(x(value), clock(value) if is_clock else f"{value:g}") for value in ticks(first, last)],
+    )
 
 
-def histogram(names: Sequence[str], counts: Sequence[int | None]) -> str:
+def histogram(counts: Mapping[str, int | None]) -> Histogram:
     """A column a bin; a count that is withheld is written as a dash."""
-    height, most = 120, max([count or 0 for count in counts] + [1])
-    step = (WIDTH - LABEL - _MARGIN) / len(names)
-    parts: list[str] = []
-    for index, (name, count) in enumerate(zip(names, counts, strict=True)):
-        left, tall = LABEL + index * step, height * (count or 0) / most
-        parts += [
-            f'<rect x="{left + 4:.1f}" y="{20 + height - tall:.1f}" width="{step - 8:.1f}" height="{tall:.1f}" '
-            'rx="2" class="column"/>',
-            _text(left + step / 2, 20 + height - tall - 9, "-" if count is None else f"{count:,}", "middle", "value"),
-            _text(left + step / 2, height + 32, name, "middle", "soft"),
-        ]
-    parts.append(_text(LABEL - 10, height + 32, "height, px", "end", "soft"))
-    parts.append(f'<path d="M{LABEL} {20 + height}H{WIDTH - _MARGIN}" class="axis"/>')
-    return _svg(height + 46, "Number of faces by height in pixels", parts)
+    tallest, most = 120, max([count or 0 for count in counts.values()] + [1])
+    step = (WIDTH - LABEL - _MARGIN) / len(counts)
+    bins = [
+        Bin(name, "-" if count is None else f"{count:,}", LABEL + index * step, tallest * (count or 0) / most)
+        for index, (name, count) in enumerate(counts.items())
+    ]
+    return Histogram(height=tallest + 46, bottom=tallest + 20, bins=bins, step=step)
 
 
 def ticks(first: float, last: float, most: int = 9) -> list[float]:
@@ -144,59 +226,6 @@ def ticks(first: float, last: float, most: int = 9) -> list[float]:
     return [float(round(start + index * step, 6)) for index in range(count + 1) if start + index * step <= last + 1e-9]
 
 
-def _runs(points: Sequence[Point]) -> list[list[Point]]:
-    """Stretches of points that say something."""
-    runs: list[list[Point]] = [[]]
-    for point in points:
-        if point.shares:
-            runs[-1].append(point)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
-
-
-def _band(run: Sequence[tuple[float, Share]], top: float, bottom: float, colour: str) -> list[str]:
-    def y(value: float) -> float:
-        return bottom - (bottom - top) * value
-
-    if len(run) == 1:
-        at, share = run[0]
-        return [
-            f'<path d="M{at:.1f} {y(share.low):.1f}V{y(share.high):.1f}" stroke="{colour}" stroke-width="5" opacity=".25"/>',
-            f'<circle cx="{at:.1f}" cy="{y(share.value):.1f}" r="2.6" fill="{colour}"/>',
-        ]
-    edge = [(at, share.high) for at, share in run] + [(at, share.low) for at, share in reversed(run)]
-    corners = " ".join(f"{at:.1f},{y(value):.1f}" for at, value in edge)
-    line = " ".join(f"{at:.1f},{y(share.value):.1f}" for at, share in run)
-    return [
-        f'<polygon points="{corners}" fill="{colour}" opacity=".22"/>',
-        f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.8"/>',
-    ]
-
-
-def _column(left: float, right: float, bottom: float, tall: float) -> str:
-    width = max(right - left - 0.4, 0.6)
-    return f'<rect x="{left:.1f}" y="{bottom - tall:.1f}" width="{width:.1f}" height="{tall:.1f}" class="column"/>'
-
-
-def _grid(left: float, right: float, top: float, bottom: float, values: Sequence[float]) -> str:
-    lines = [left + (right - left) * value for value in values]
-    marks = "".join(f'<path d="M{x:.1f} {top}V{bottom}" class="grid"/>' for x in lines)
-    names = (_text(x, bottom + 12, f"{value:.0%}", "middle", "soft") for x, value in zip(lines, values, strict=True))
-    return marks + "".join(names)
-
-
-def _text(x: float, y: float, words: str, anchor: str, kind: str = "name") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(words)}</text>'
-
-
-def _svg(height: float, title: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
-    )
-
-
 def clock(seconds: float) -> str:
     """Seconds as people write them.
 
@@ -209,3 +238,44 @@ def clock(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02d}:{int(rest):02d}"
     return f"{minutes}:{rest:04.1f}" if rest % 1 else f"{minutes}:{int(rest):02d}"
+
+
+def _stretches(points: Sequence[Point]) -> list[list[Point]]:
+    """Stretches of points that say something."""
+    stretches: list[list[Point]] = [[]]
+    for point in points:
+        if point.shares:
+            stretches[-1].append(point)
+        elif stretches[-1]:
+            stretches.append([])
+    return [run for run in stretches if run]
+
+
+def _faces_strip(points: Sequence[Point], x: Callable[[float], float]) -> Strip:
+    top, bottom = _ends(0)
+    most = max([1.0, *(point.faces for point in points)])
+    columns = [
+        Column(
+            x=x(point.start),
+            width=max(x(point.end) - x(point.start) - 0.4, 0.6),
+            height=(bottom - top) * point.faces / most,
+        )
+        for point in points
+    ]
+    return Strip(name="faces", top=top, bottom=bottom, most=f"{most:.0f}", columns=columns)
+
+
+def _expression_strip(row: int, name: str, stretches: Sequence[Sequence[Point]], x: Callable[[float], float]) -> Strip:
+    top, bottom = _ends(row)
+
+    def spot(point: Point) -> Spot:
+        share = point.shares[name]
+        low, value, high = (bottom - (bottom - top) * end for end in (share.low, share.value, share.high))
+        return Spot(x(point.middle), low, value, high)
+
+    bands = [[spot(point) for point in stretch] for stretch in stretches]
+    return Strip(name=name, colour=COLOURS[name], top=top, bottom=bottom, most="100%", bands=bands)
+
+
+def _ends(row: int) -> tuple[int, int]:
+    return row * ROW + 6, (row + 1) * ROW - 6

@@ -1,22 +1,21 @@
-"""Results in the forms that other packages and notebooks know."""
+"""Faces in the forms that other packages and notebooks know."""
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from fsrfer.errors import InputError
 from fsrfer.labels import EXPRESSIONS, FER2013_CLASSES
+from fsrfer.output.rows import FACE_COLUMNS, Row
 from fsrfer.types import Face
 
 if TYPE_CHECKING:
     import pandas
     import supervision
-
-    from fsrfer.photo.results import PhotoResult
 
 PY_FEAT_COLUMNS = (
     *("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore"),
@@ -29,32 +28,26 @@ _LARGEST_IN_NOTEBOOK = 1200
 _ROWS_IN_NOTEBOOK = 20
 
 
-def to_dataframe(result: "PhotoResult", names: Literal["fsrfer", "py-feat"]) -> "pandas.DataFrame":
-    """See `PhotoResult.to_dataframe`.
-
-    Raises:
-        InputError: no such set of names.
-    """
+def to_dataframe(rows: Sequence[Row]) -> "pandas.DataFrame":
+    """Rows of faces, by `FACE_COLUMNS`, as a data frame."""
     import pandas
 
-    from fsrfer.photo.results import FACE_COLUMNS
-
-    if names == "fsrfer":
-        frame = pandas.DataFrame(result.to_rows() if result.faces else [], columns=list(FACE_COLUMNS))
-        # Numbers with every model: a column of None alone would be one of objects.
-        return frame.astype({"effective_px": float})
-    if names == "py-feat":
-        return pandas.DataFrame(
-            [_py_feat_row(face, result.source) for face in result.faces], columns=list(PY_FEAT_COLUMNS)
-        )
-    raise InputError(f"names must be 'fsrfer' or 'py-feat', not {names!r}")
+    frame = pandas.DataFrame(list(rows), columns=list(FACE_COLUMNS))
+    # Numbers with every model: a column of None alone would be one of objects.
+    return frame.astype({"effective_px": float})
 
 
-def to_supervision(result: "PhotoResult") -> "supervision.Detections":
-    """See `PhotoResult.to_supervision`."""
+def to_py_feat(faces: Sequence[Face], source: str) -> "pandas.DataFrame":
+    """The faces of a photo as py-feat has them."""
+    import pandas
+
+    return pandas.DataFrame([_py_feat_row(face, source) for face in faces], columns=list(PY_FEAT_COLUMNS))
+
+
+def to_supervision(faces: Sequence[Face]) -> "supervision.Detections":
+    """Faces as ``supervision.Detections``: ``data`` has one array a column, ``class_id`` counts `EXPRESSIONS`."""
     import supervision
 
-    faces = result.faces
     columns = {name: np.array([face.probabilities[name] for face in faces], np.float32) for name in EXPRESSIONS}
     return supervision.Detections(
         xyxy=np.array([face.box for face in faces], np.float32).reshape(-1, 4),
@@ -72,36 +65,35 @@ def to_supervision(result: "PhotoResult") -> "supervision.Detections":
     )
 
 
-def to_png(result: "PhotoResult") -> bytes | None:
-    """The annotated photo for a notebook; None where there is no photo."""
-    try:
-        picture = result.annotated()
-    except InputError:
-        return None
+def to_png(picture: Image.Image) -> bytes:
+    """A picture of a size for notebooks."""
     picture.thumbnail((_LARGEST_IN_NOTEBOOK, _LARGEST_IN_NOTEBOOK), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     return stream.getvalue()
 
 
-def to_html(result: "PhotoResult") -> str:
-    """The annotated photo and a table of its faces for a notebook."""
-    title = f"<p><b>{escape(result.source)}</b>: {escape(result.error or _counted(result))}</p>"
-    png = to_png(result)
+def to_html(source: str, error: str | None, faces: Sequence[Face], png: bytes | None) -> str:
+    """A photo and a table of its faces for a notebook.
+
+    Args:
+        source: of the photo.
+        error: why it could not be looked at, or None.
+        faces: of the photo.
+        png: the annotated photo, or None.
+    """
+    title = f"<p><b>{escape(source)}</b>: {escape(error or _counted(len(faces)))}</p>"
     picture = f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">' if png else ""
+    if not faces:
+        return f"<div>{title}{picture}</div>"
     header = "".join(f"<th>{name}</th>" for name in ("#", "height px", "expression", "probability", ""))
-    rows = "".join(_html_row(number, face) for number, face in enumerate(result.faces[:_ROWS_IN_NOTEBOOK]))
-    more = len(result.faces) - _ROWS_IN_NOTEBOOK
+    rows = "".join(_html_row(number, face) for number, face in enumerate(faces[:_ROWS_IN_NOTEBOOK]))
+    more = len(faces) - _ROWS_IN_NOTEBOOK
     rest = f"<p>and {more} more</p>" if more > 0 else ""
-    return (
-        f"<div>{title}{picture}<table><tr>{header}</tr>{rows}</table>{rest}</div>"
-        if result.faces
-        else f"<div>{title}{picture}</div>"
-    )
+    return f"<div>{title}{picture}<table><tr>{header}</tr>{rows}</table>{rest}</div>"
 
 
-def _counted(result: "PhotoResult") -> str:
-    count = len(result.faces)
+def _counted(count: int) -> str:
     return "no faces found" if not count else f"{count} {'face' if count == 1 else 'faces'}"
 
 

@@ -5,56 +5,15 @@ The page is one HTML file that asks nobody for anything: no script, no font, no 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
-from typing import Any
 
 from fsrfer.group.estimate import GroupEstimate, Share
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.output.charts import Point, clock, draw_timeline, histogram, share_bars
-from fsrfer.output.tables import Row
+from fsrfer.output.charts import Point, histogram, share_bars, timeline
+from fsrfer.output.render import render
+from fsrfer.output.rows import Row
 
 MOST_POINTS = 240
 """On a timeline; neighbours are averaged until there are no more."""
-
-CAVEATS = (
-    "An expression is not an emotion: a face that looks happy need not be a happy person's.",
-    "The shares speak of faces that were found and large enough. Faces turned away, covered or missed are not in them.",
-    "An interval holds the errors that the model is known to make on the faces it was tested on. Other light, ages, "
-    "cultures and cameras can shift the shares by more than the interval says.",
-    "Someone who leaves the picture and comes back counts again.",
-)
-
-_STYLE = """
-:root{color-scheme:light}
-body{margin:0;background:#f4f4f2;color:#1d1d1b;font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:920px;margin:0 auto;padding:28px 20px 48px}
-h1{font-size:24px;margin:0;overflow-wrap:anywhere}
-h2{font-size:16px;margin:0 0 10px}
-.sub{color:#5c5c58;margin:4px 0 18px}
-section{background:#fff;border:1px solid #e2e2de;border-radius:8px;padding:16px 18px;margin:0 0 14px}
-.warn{background:#fff6e0;border-color:#ecd59b}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:10px;margin:0 0 14px}
-.card{background:#fff;border:1px solid #e2e2de;border-radius:8px;padding:10px 14px}
-.card b{display:block;font-size:24px;font-weight:600;font-variant-numeric:tabular-nums}
-.card span{color:#5c5c58;font-size:13px}
-.note{color:#5c5c58;font-size:13px;margin:10px 0 0}
-svg{display:block;width:100%;height:auto}
-svg text{font-size:12px;dominant-baseline:middle;fill:#1d1d1b}
-svg .soft{fill:#75756f;font-size:11px}
-svg .value{font-weight:600;font-variant-numeric:tabular-nums}
-.grid{stroke:#d9d9d4;stroke-width:1;fill:none}
-.axis{stroke:#9a9a94;stroke-width:1;fill:none}
-.whisker{stroke:#1d1d1b;stroke-width:1.4;fill:none}
-.strip{fill:#f7f7f5}
-.column{fill:#8c8c86}
-ul{margin:0;padding-left:18px}
-li{margin:3px 0}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0;font-size:13px}
-dt{color:#5c5c58}
-dd{margin:0;overflow-wrap:anywhere}
-@media print{body{background:#fff}section,.card{break-inside:avoid}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,93 +46,15 @@ class Report:
 
     def to_html(self) -> str:
         """The page."""
-        title = escape(self.title)
-        return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>{title}</title><style>{_STYLE}</style></head><body><main>"
-            f'<h1>{title}</h1><p class="sub">{escape(self.subtitle)}</p>{self._warnings()}{self._cards()}'
-            f"{self._shares()}{self._timeline()}{self._sizes()}{_section('What this is not', _list(CAVEATS))}"
-            f"{_section('How it was made', _facts(self.facts))}</main></body></html>\n"
+        shares = self.group.shares if self.group else None
+        has_course = len(self.points) > 1 and any(point.shares for point in self.points)
+        return render(
+            "page.html.jinja",
+            report=self,
+            bars=share_bars(shares) if shares else None,
+            timeline=timeline(self.points, self.axis, self.clock) if has_course else None,
+            sizes=histogram(self.sizes) if any(self.sizes.values()) else None,
         )
-
-    def _warnings(self) -> str:
-        return f'<section class="warn">{_list(self.warnings)}</section>' if self.warnings else ""
-
-    def _cards(self) -> str:
-        cards = (
-            f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for name, value in self.cards
-        )
-        return f'<div class="cards">{"".join(cards)}</div>'
-
-    def _shares(self) -> str:
-        if self.group is None or not self.group.shares:
-            return _section("Shares", '<p class="note">There are too few faces to tell of a group.</p>')
-        how = (
-            "Corrected for what the model is known to confuse at these face sizes."
-            if self.group.corrected
-            else "Not corrected: the model file does not say what it confuses at these face sizes."
-        )
-        note = (
-            f'<p class="note">Whiskers are 95% intervals: they are wide where faces are few, small or unsure. {how}</p>'
-        )
-        return _section("Share of each expression", share_bars(dict(self.group.shares)) + note)
-
-    def _timeline(self) -> str:
-        if len(self.points) < 2 or not any(point.shares for point in self.points):
-            return ""
-        note = '<p class="note">Bands are 95% intervals. Gaps: no face, or too few to tell of.</p>'
-        name = "Over time" if self.clock else "Photo by photo"
-        return _section(name, draw_timeline(self.points, self.axis, self.clock) + note)
-
-    def _sizes(self) -> str:
-        if not any(self.sizes.values()):
-            return ""
-        note = '<p class="note">The smaller a face, the less it tells; the shares take that into account.</p>'
-        return _section("How large the faces are", histogram(list(self.sizes), list(self.sizes.values())) + note)
-
-
-def report_of_clip(summary: Mapping[str, Any], group: GroupEstimate | None, rows: Iterable[Row]) -> Report:
-    """The page of a video run.
-
-    Args:
-        summary: what the run wrote to ``summary.json``.
-        group: the whole clip, or None where it is withheld.
-        rows: of the run's ``group`` table.
-    """
-    warnings = [f"Not the whole clip: {summary['stopped']}."] if summary["stopped"] else []
-    if summary["damaged_parts"]:
-        warnings.append(f"{summary['damaged_parts']} damaged parts of the clip were passed over.")
-    if summary["windows_withheld"]:
-        least = summary["min_group"]
-        warnings.append(f"{summary['windows_withheld']} time windows with fewer than {least} faces are withheld.")
-    if summary["work"]["frames_dropped"]:
-        warnings.append(
-            f"{summary['work']['frames_dropped']} frames were passed over because the work could not keep up."
-        )
-    looked = f"{summary['frames']:,} frames looked at in {clock(summary['read_to'])}"
-    facts = {
-        "source": summary["source"],
-        "looked at": "every frame" if not summary["every"] else f"every {summary['every']:g} s",
-        "time window": f"{summary['window']:g} s",
-        "smallest face": f"{summary['min_face']:g} px",
-        "detector": summary["detector"],
-        "model": f"SHA-256 {summary['model_sha256']}",
-        "fsrfer": summary["fsrfer"],
-    }
-    return Report(
-        title=Path(summary["source"]).name or summary["source"],
-        subtitle=looked,
-        group=group,
-        cards=[("faces followed", f"{summary['tracks']:,}"), *counts_of(group)],
-        points=points_of(rows),
-        axis="time",
-        clock=True,
-        sizes=summary["sizes_px"],
-        warnings=warnings,
-        facts=list(facts.items()),
-    )
 
 
 def counts_of(group: GroupEstimate | None) -> list[tuple[str, str]]:
@@ -241,15 +122,3 @@ def _point(row: Row) -> Point:
         name: Share(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in EXPRESSIONS if row[name] is not None
     }
     return Point(row["start"], row["end"], row["faces_per_frame"] or 0.0, shares)
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def _list(lines: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
-
-
-def _facts(facts: Sequence[tuple[str, str]]) -> str:
-    return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in facts)}</dl>"

@@ -8,29 +8,74 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
-from fsrfer.files import atomic_path
-from fsrfer.photo.results import CROP_COLUMNS, FACE_COLUMNS, CropResult, PhotoResult, Row
-from fsrfer.types import Group
+from PIL import Image
+
+from fsrfer.errors import InputError
+from fsrfer.files import atomic_path, is_special
+from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS, Row
+from fsrfer.types import Face, Group
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 FORMATS = ("table", "json", "csv")
 
-Kind = Literal["photos", "crops"]
-
-_COLUMNS = {"photos": FACE_COLUMNS, "crops": CROP_COLUMNS}
 _SUFFIXES = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv"}
 _LOSSY = (".jpg", ".jpeg")
 _FILE_WIDTH = 120
 
 
-class Sink(Protocol):
+class Result(Protocol):
+    """What can be written: the result of a photo or of a crop."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+
+    def to_rows(self) -> list[Row]:
+        """Flat rows."""
+
+
+class Photo(Protocol):
+    """What a photo's table shows."""
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+
+    @property
+    def width(self) -> int | None:
+        """In pixels."""
+
+    @property
+    def height(self) -> int | None:
+        """In pixels."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it could not be looked at."""
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """In the order of the table."""
+
+    @property
+    def group(self) -> Group:
+        """Their plain counts."""
+
+
+class WrittenPhoto(Photo, Result, Protocol):
+    """What any sink can write of a photo."""
+
+
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class Sink(Protocol[R_contra]):
     """Takes results one by one."""
 
-    def write(self, result: PhotoResult | CropResult) -> None:
+    def write(self, result: R_contra) -> None:
         """Take one result."""
 
     def close(self) -> None:
@@ -38,31 +83,67 @@ class Sink(Protocol):
 
 
 def format_for(chosen: str | None, output: Path | None) -> str:
-    """The format asked for, else the one that fits the output's suffix, else a table."""
-    return chosen or (_SUFFIXES.get(output.suffix.lower()) if output else None) or "table"
+    """The format asked for, else the one that fits the output's suffix, else a table.
+
+    Raises:
+        InputError: a suffix of no known format, which a table of characters would not open as.
+    """
+    if chosen:
+        return chosen
+    suffix = output.suffix.lower() if output else ""
+    if output is None or suffix in ("", ".txt") or is_special(output):
+        return "table"
+    if suffix not in _SUFFIXES:
+        known = ", ".join([*_SUFFIXES, ".txt"])
+        raise InputError(f"{output}: no format is known by this name; use {known}, or say --format {'|'.join(FORMATS)}")
+    return _SUFFIXES[suffix]
 
 
 @contextmanager
-def open_sink(chosen: str, output: Path | None, kind: Kind) -> Iterator[Sink]:
-    """A sink for one run of a command.
+def open_photo_sink(chosen: str, output: Path | None) -> Iterator["Sink[WrittenPhoto]"]:
+    """A sink for photos; see `_open`."""
+    with _open(output) as stream:
+        yield (
+            PhotoTableSink(stream)
+            if chosen == "table"
+            else JsonLinesSink(stream)
+            if chosen == "json"
+            else CsvSink(stream, FACE_COLUMNS)
+        )
+
+
+@contextmanager
+def open_crop_sink(chosen: str, output: Path | None) -> Iterator[Sink[Result]]:
+    """A sink for crops; see `_open`."""
+    with _open(output) as stream:
+        sink: Sink[Result] = (
+            CropTableSink(stream)
+            if chosen == "table"
+            else JsonLinesSink(stream)
+            if chosen == "json"
+            else CsvSink(stream, CROP_COLUMNS)
+        )
+        yield sink
+        sink.close()
+
+
+@contextmanager
+def _open(output: Path | None) -> Iterator[BinaryIO]:
+    """Where results go.
 
     Args:
-        chosen: one of `FORMATS`.
         output: a file that appears only when the run has ended well; None for the terminal.
-        kind: what will be written; it decides the columns.
 
     Raises:
         InputError: the output cannot be written.
     """
     if output is None:
-        sink = _sink(chosen, sys.stdout.buffer, kind)
-        yield sink
-        sink.close()
+        if sys.stdout is None:
+            raise InputError("standard output is closed; name a file with -o")
+        yield sys.stdout.buffer
         return
     with atomic_path(output) as partial, partial.open("wb") as stream:
-        sink = _sink(chosen, stream, kind)
-        yield sink
-        sink.close()
+        yield stream
 
 
 class JsonLinesSink:
@@ -71,7 +152,7 @@ class JsonLinesSink:
     def __init__(self, stream: BinaryIO):
         self._stream = stream
 
-    def write(self, result: PhotoResult | CropResult) -> None:
+    def write(self, result: Result) -> None:
         """Write one line."""
         _emit(self._stream, json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -87,7 +168,7 @@ class CsvSink:
         self._columns = tuple(columns)
         self._write([dict(zip(self._columns, self._columns, strict=True))])
 
-    def write(self, result: PhotoResult | CropResult) -> None:
+    def write(self, result: Result) -> None:
         """Write a result's rows."""
         self._write(result.to_rows())
 
@@ -107,10 +188,9 @@ class PhotoTableSink:
     def __init__(self, stream: BinaryIO):
         self._stream = stream
 
-    def write(self, result: PhotoResult | CropResult) -> None:
+    def write(self, result: Photo) -> None:
         """Write one photo's table."""
-        if isinstance(result, PhotoResult):
-            _print(self._stream, *_photo_table(result))
+        _print(self._stream, *_photo_table(result))
 
     def close(self) -> None:
         """Nothing was held back."""
@@ -123,7 +203,7 @@ class CropTableSink:
         self._stream = stream
         self._rows: list[Row] = []
 
-    def write(self, result: PhotoResult | CropResult) -> None:
+    def write(self, result: Result) -> None:
         """Hold back one crop's row."""
         self._rows += result.to_rows()
 
@@ -132,8 +212,8 @@ class CropTableSink:
         _print(self._stream, _crop_table(self._rows))
 
 
-class Album:
-    """Saves photos with their results drawn on them, each under the photo's own file name.
+class AnnotatedPhotos:
+    """Saves pictures with results drawn on them, each under its photo's own file name.
 
     Photos that share a file name are numbered, and no photo of the run is ever overwritten by its drawing.
     """
@@ -143,16 +223,16 @@ class Album:
         self._folder = folder
         self._taken = {Path(source).resolve() for source in sources}
 
-    def add(self, result: PhotoResult) -> Path:
-        """Draw and save one photo; returns where it is.
+    def save(self, source: str, picture: Image.Image) -> Path:
+        """Save the drawing of one photo; returns where it is.
 
         Raises:
             InputError: the folder cannot be written.
         """
-        target = self._free_name(Path(result.source))
+        target = self._free_name(Path(source))
         options: dict[str, Any] = {"quality": 92} if target.suffix in _LOSSY else {}
         with atomic_path(target) as partial:
-            result.annotated().save(partial, **options)
+            picture.save(partial, **options)
         return target
 
     def _free_name(self, source: Path) -> Path:
@@ -169,14 +249,6 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _sink(chosen: str, stream: BinaryIO, kind: Kind) -> Sink:
-    if chosen == "json":
-        return JsonLinesSink(stream)
-    if chosen == "csv":
-        return CsvSink(stream, _COLUMNS[kind])
-    return PhotoTableSink(stream) if kind == "photos" else CropTableSink(stream)
-
-
 def _emit(stream: BinaryIO, text: str) -> None:
     # A file name that is no Unicode text is written with escapes, which JSON reads back as they were.
     stream.write(text.encode("utf-8", "backslashreplace"))
@@ -187,7 +259,7 @@ def _cell(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _photo_table(result: PhotoResult) -> tuple[Any, ...]:
+def _photo_table(result: Photo) -> tuple[Any, ...]:
     from rich.text import Text
 
     size = "" if result.width is None else f"   {result.width} x {result.height} px"

@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 from fsrfer.errors import InputError
 from fsrfer.files import atomic_path
-
-Row = dict[str, Any]
+from fsrfer.output.rows import Row
 
 FORMATS = ("csv", "parquet", "jsonl")
 
@@ -42,7 +41,7 @@ def open_table(folder: Path, name: str, kind: str, columns: Sequence[str], mark:
         name: of the file, without suffix.
         kind: one of `FORMATS`.
         columns: of every row.
-        mark: from `Table.mark`, to go on from there; None for a new table that replaces any old one.
+        mark: from `Table.mark`, to resume from there; None for a new table that replaces any old one.
 
     Raises:
         InputError: the folder cannot be written, or the table is shorter than the mark.

@@ -1,33 +1,86 @@
-"""What a recipe for a classifier says."""
+"""What a recipe for a model file says: one or more networks, each trained from scratch, and which of them answer."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fsrfer.recipes.sections import (
+    ArchitectureSettings,
     AugmentationSettings,
-    CompactSettings,
-    DegradationSettings,
+    CameraSettings,
+    Coefficient,
     ExportSettings,
     InputSettings,
     LoopSettings,
     OptimizerSettings,
     Section,
+    Share,
+    UpliftSettings,
+    ViewSettings,
 )
 
 
-class ClassifierRecipe(Section):
-    """A classifier trained on faces of mixed resolution."""
+class NetworkSettings(Section):
+    """One network and its training."""
 
-    kind: Literal["classifier"]
-    name: str
-    seed: int = Field(ge=0)
-    validation: str
-    labels: Literal["votes", "majority"]
-    input: InputSettings
-    network: CompactSettings
-    degradation: DegradationSettings
-    augmentation: AugmentationSettings
+    seed: int = Field(ge=0, description="of weights, batches and views")
+    teachers: list[str] = Field(
+        description="networks above this one, or another recipe (its finished model), whose answers are followed as one"
+    )
+    label_share: Share = Field(description="share of each label that is the teachers' answer to the sharp face")
+    distillation: Coefficient = Field(description="coefficient of following the teachers' answers to the same view")
+    temperature: float = Field(gt=0, description="of both answers in that loss")
+    size_loss: Coefficient = Field(description="coefficient of the error of the effective size, in octaves")
+    architecture: ArchitectureSettings
+    uplift: UpliftSettings
     optimizer: OptimizerSettings
     loop: LoopSettings
+
+    @model_validator(mode="after")
+    def _teachers_teach(self) -> Self:
+        if self.teachers and not (self.label_share or self.distillation):
+            raise ValueError("nothing is learnt from the teachers: label_share and distillation are 0")
+        if not self.teachers and (self.label_share or self.distillation):
+            raise ValueError("label_share and distillation need teachers")
+        if len(set(self.teachers)) < len(self.teachers):
+            raise ValueError("teachers: one is named twice")
+        return self
+
+
+class ClassifierRecipe(Section):
+    """A model file: networks trained one after the other on views of the same faces; those that answer are joined."""
+
+    kind: Literal["classifier"]
+    name: str = Field(description="of the experiment")
+    validation: str = Field(description="data set whose validation part is measured and calibrated on")
+    labels: Literal["votes", "majority"] = Field(description="label distributions, or the winning class alone")
+    input: InputSettings
+    views: ViewSettings
+    camera: CameraSettings
+    augmentation: AugmentationSettings
+    networks: dict[str, NetworkSettings] = Field(min_length=1)
     export: ExportSettings
+
+    @property
+    def outside_teachers(self) -> list[str]:
+        """Recipes that teach, but are not networks of this one; each once."""
+        named = (name for settings in self.networks.values() for name in settings.teachers)
+        return list(dict.fromkeys(name for name in named if name not in self.networks))
+
+    @model_validator(mode="after")
+    def _who_teaches_comes_before(self) -> Self:
+        names = list(self.networks)
+        for place, name in enumerate(names):
+            late = [teacher for teacher in self.networks[name].teachers if teacher in names[place:]]
+            if late:
+                raise ValueError(f"networks.{name}.teachers: {late[0]} must stand above {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _members_are_networks(self) -> Self:
+        members = self.export.members
+        if unknown := [name for name in members if name not in self.networks]:
+            raise ValueError(f"export.members: {unknown[0]} is none of the networks {', '.join(self.networks)}")
+        if len(set(members)) < len(members):
+            raise ValueError("export.members: a network is named twice")
+        return self

@@ -12,11 +12,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fsrfer.errors import RecipeError
 from fsrfer.files import write_text
 from fsrfer.recipes.classifier import ClassifierRecipe
-from fsrfer.recipes.compact import CompactRecipe
-from fsrfer.recipes.ensemble import EnsembleRecipe
-from fsrfer.recipes.fsr import FsrRecipe
+from fsrfer.recipes.comparison import ComparisonRecipe
+from fsrfer.recipes.paper import PaperRecipe
+from fsrfer.texts import read_text
 
-Recipe = ClassifierRecipe | CompactRecipe | EnsembleRecipe | FsrRecipe
+Recipe = ClassifierRecipe | ComparisonRecipe | PaperRecipe
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 _ANY: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
@@ -32,15 +32,14 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     """A recipe by its bundled name or by the path of a TOML file, with ``key=value`` changes applied.
 
     Raises:
-        RecipeError: no such recipe, text that is not TOML, a key the recipe does not have, or a value that does not fit.
+        RecipeError: no such recipe, a file that cannot be read or is not TOML, a key the recipe does not have, or a value
+            that does not fit.
     """
     if name in bundled_recipes():
-        text, where = (
-            (resources.files("fsrfer.recipes") / f"{name}.toml").read_text("utf-8"),
-            f"recipe {name}",
-        )
+        bundled = resources.files("fsrfer.recipes") / f"{name}.toml"
+        text, where = bundled.read_text("utf-8"), f"recipe {name}"
     elif Path(name).is_file():
-        text, where = Path(name).read_text("utf-8"), name
+        text, where = read_text(Path(name), RecipeError), name
     else:
         raise RecipeError(f"no recipe {name!r}: use one of {', '.join(bundled_recipes())}, or the path of a TOML file")
     try:

@@ -1,12 +1,17 @@
-"""The user's own face boxes, read from a JSON or CSV file."""
+"""The user's own face boxes: as detections, and from a JSON or CSV file."""
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from fsrfer.errors import InputError
+from fsrfer.texts import read_text
+from fsrfer.types import Box, Detections, check_box
 
 Boxes = list[list[float]]
 
@@ -42,26 +47,32 @@ class BoxFile:
         )
 
 
-def read_boxes(path: Path, photos: int) -> BoxFile:
+def read_boxes(path: Path, photos: Sequence[str]) -> BoxFile:
     """Read a file of boxes, JSON or CSV by its suffix.
 
     Args:
         path: see `HELP` for what it holds.
-        photos: how many photos there are; a bare list of boxes can serve only one.
+        photos: that it is for; a bare list of boxes can serve only one.
 
     Raises:
-        InputError: unreadable, or not as described in `HELP`.
+        InputError: unreadable, not as described in `HELP`, or with a short name that fits several photos.
     """
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
         by_source = _from_csv(text, path) if path.suffix.lower() == ".csv" else _from_json(text, path)
-    except OSError as error:
-        raise InputError(f"{path}: the boxes cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"{path}: neither JSON nor CSV of boxes ({error}); see: fsrfer predict --help") from error
-    if "" in by_source and photos != 1:
-        raise InputError(f"{path}: a bare list of boxes serves one photo, not {photos}; give each photo's name")
+    if "" in by_source and len(photos) != 1:
+        raise InputError(f"{path}: a bare list of boxes serves one photo, not {len(photos)}; give each photo's name")
+    _require_unambiguous(by_source, photos, path)
     return BoxFile(path, by_source)
+
+
+def _require_unambiguous(by_source: Mapping[str, Boxes], photos: Sequence[str], path: Path) -> None:
+    for name in by_source:
+        fitting = [photo for photo in photos if photo != name and photo not in by_source and Path(photo).name == name]
+        if name and len(fitting) + (name in photos) > 1:
+            raise InputError(f"{path}: {name} fits {fitting[0]} and {fitting[-1]}; name each by its whole path")
 
 
 def _from_json(text: str, path: Path) -> dict[str, Boxes]:
@@ -93,3 +104,40 @@ def _from_csv(text: str, path: Path) -> dict[str, Boxes]:
         except (TypeError, ValueError):
             raise InputError(f"{path}: line {number}: x1, y1, x2 and y2 must be numbers") from None
     return by_source
+
+
+def user_boxes(boxes: ArrayLike, height: int, width: int, name: str) -> Detections:
+    """The user's own boxes as detections: cut to the picture, scored 1, without landmarks.
+
+    Args:
+        boxes: N x 4, ``xyxy`` in pixels of a picture of ``height`` x ``width``.
+        name: of the picture, for messages.
+
+    Raises:
+        InputError: a box is none, or lies wholly outside the picture; the message says which.
+    """
+    checked = [_check_inside(box, number, height, width, name) for number, box in enumerate(_rows_of_four(boxes, name))]
+    corners = np.array(checked, np.float32).reshape(-1, 4)
+    return Detections(corners, np.ones(len(checked), np.float32))
+
+
+def _rows_of_four(boxes: ArrayLike, name: str) -> list[list[float]]:
+    try:
+        rows = np.asarray(boxes, np.float64)
+    except (TypeError, ValueError):
+        rows = np.zeros((1, 0))
+    if rows.size == 0 and rows.ndim < 2:
+        return []
+    if rows.ndim != 2 or rows.shape[1] != 4:
+        raise InputError(f"{name}: boxes must be N rows of four numbers x1, y1, x2, y2")
+    return [[float(value) for value in row] for row in rows]
+
+
+def _check_inside(box: Sequence[float], number: int, height: int, width: int, name: str) -> Box:
+    x1, y1, x2, y2 = check_box(tuple(box), f"{name}: box {number}")
+    inside = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise InputError(
+            f"{name}: box {number} {[x1, y1, x2, y2]} lies outside the picture of {width} x {height} pixels"
+        )
+    return inside

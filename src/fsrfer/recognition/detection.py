@@ -76,12 +76,17 @@ class Detector:
         Raises:
             ModelError: the weights are missing, changed, or no YuNet.
         """
+        self._preset, self._threads = preset, threads
         if str(preset) in PRESETS:
             self.enlargements = PRESETS[str(preset)]
             self._network = YuNet(read_bundled_weights(), "the bundled detector", threads)
         else:
             self.enlargements = PRESETS["default"]
             self._network = YuNet(_read(Path(preset)), str(preset), threads)
+
+    def __reduce__(self) -> tuple[type["Detector"], tuple[str | Path, int | None]]:
+        """Where it arrives, a copy opens its file again."""
+        return Detector, (self._preset, self._threads)
 
     def detect(self, image: UInt8Image) -> Detections:
         """All faces of a picture, best first.
@@ -94,7 +99,7 @@ class Detector:
         """
         height, width = image.shape[:2]
         found = concatenate([self._detect_in_pass(image, look) for look in self.passes(height, width)])
-        return suppress(clip(sure(found), height, width))
+        return suppress(clip(likely(found), height, width))
 
     def passes(self, height: int, width: int) -> list[Pass]:
         """The looks a picture of this size needs; a small one needs no shrunken look."""
@@ -146,7 +151,7 @@ def spread(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
     return [(start, start + window) for start in starts]
 
 
-def sure(found: Detections) -> Detections:
+def likely(found: Detections) -> Detections:
     """Without boxes whose score is too low for their size."""
     wanted = np.where(_sides(found.boxes)[:, 1] < SMALL, THRESHOLD_SMALL, THRESHOLD)
     return _select(found, np.asarray(found.scores >= wanted))

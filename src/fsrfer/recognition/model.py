@@ -90,12 +90,17 @@ class ExpressionModel:
         Raises:
             ModelError: missing, damaged, or not one of ours.
         """
+        self._name, self._threads = name, threads
         data, where = read_model(name)
         self.sha256 = verify_seal(data, where)
         self._session = open_session(data, where, threads)
         self.info = _read_info(self._session, where)
         self._columns = _columns(self.info.labels, where)
         self._outputs = _outputs(self._session, where)
+
+    def __reduce__(self) -> tuple[type["ExpressionModel"], tuple[str | Path, int | None]]:
+        """Where it arrives, a copy opens its file again."""
+        return ExpressionModel, (self._name, self._threads)
 
     def prepare(self, image: UInt8Image) -> UInt8Image:
         """A whole picture (RGB) in the colours the network takes: grey once, or as it is."""

@@ -9,11 +9,16 @@ from itertools import islice
 from pathlib import Path
 
 from fsrfer.errors import InputError
+from fsrfer.folders import is_hidden, walk
 from fsrfer.images import SUFFIXES, load_rgb
 from fsrfer.types import UInt8Image
 
-AHEAD = 2
+PREFETCHED = 2
 """Pictures decoded in the background while one is worked on; more would only cost memory."""
+
+
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in "mp4 m4v mov avi mkv webm ts mts mpg mpeg wmv flv 3gp".split())  # noqa: SIM905
+"""File names taken for videos, which photos are not read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +48,28 @@ class Picture:
         return None if self.rgb is None else (self.rgb.shape[1], self.rgb.shape[0])
 
 
-def expand(sources: Iterable[str | Path]) -> list[Source]:
+def expand(sources: Iterable[str | Path], leave_out: Path | None = None) -> list[Source]:
     """All pictures behind some files, folders (searched to any depth) and glob patterns.
 
     Folders and patterns give the files whose suffix is a picture's, sorted, without hidden ones; a file named
     outright is taken whatever its suffix. A source with nothing behind it gives one `Source` with an error.
+
+    Args:
+        sources: as the user names them.
+        leave_out: a folder whose pictures are no sources, such as the one that drawings are saved in.
     """
-    return [found for source in sources for found in _expand_one(str(source))]
+    found = [one for source in sources for one in _expand_one(str(source))]
+    if leave_out is None:
+        return found
+    drawings = leave_out.resolve()
+    return [one for one in found if one.error or drawings not in Path(one.name).resolve().parents]
 
 
 def load(sources: Iterable[Source]) -> Iterator[Picture]:
     """Decode pictures in order, a few ahead of the caller in a background thread."""
     remaining = iter(sources)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as pool:
-        pending = [pool.submit(load_one, source) for source in islice(remaining, AHEAD)]
+        pending = [pool.submit(load_one, source) for source in islice(remaining, PREFETCHED)]
         try:
             while pending:
                 picture = pending.pop(0).result()
@@ -79,21 +92,33 @@ def load_one(source: Source) -> Picture:
 def _expand_one(source: str) -> list[Source]:
     if not source:
         return [Source(source, "an empty name is no picture; name a file, folder or pattern")]
-    if Path(source).is_dir():
-        return _expand_folder(source)
-    if has_magic(source) and not os.path.lexists(source):
-        return _expand_pattern(source)
-    return [Source(source)]
+    if message := _what_it_is(source):
+        return [Source(source, message)]
+    try:
+        if Path(source).is_dir():
+            return _expand_folder(source)
+        is_pattern = has_magic(source) and not os.path.lexists(source)
+    except (OSError, ValueError) as error:  # a name that the system cannot look up
+        return [Source(source, f"{source}: cannot be looked up ({getattr(error, 'strerror', None) or error})")]
+    return _expand_pattern(source) if is_pattern else [Source(source)]
+
+
+def _what_it_is(source: str) -> str | None:
+    """What to do instead with a source that is no file of a picture, or None."""
+    if "://" in source:
+        return f"{source}: an address, and nothing is fetched; download the picture and name its file"
+    if source == "-":
+        return "-: pictures are not read from standard input; name files, folders or patterns"
+    if Path(source).suffix.lower() in VIDEO_SUFFIXES:
+        return f"{source}: a video; use: fsrfer video {source}"
+    return None
 
 
 def _expand_folder(folder: str) -> list[Source]:
-    found: list[Source] = []
-    unreadable: list[OSError] = []
-    for parent, folders, names in os.walk(folder, onerror=unreadable.append):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        found += [Source(str(Path(parent, name))) for name in sorted(names) if _is_picture(name)]
-    found += [_unreadable(error) for error in unreadable]
-    return found or [Source(folder, f"{folder}: no pictures in this folder")]
+    found = walk(Path(folder), SUFFIXES)
+    sources = [Source(str(path)) for path in found.files]
+    sources += [Source(str(path), f"{path}: the folder cannot be read ({reason})") for path, reason in found.unreadable]
+    return sources or [Source(folder, f"{folder}: no pictures in this folder")]
 
 
 def _expand_pattern(pattern: str) -> list[Source]:
@@ -107,13 +132,5 @@ def _expand_pattern(pattern: str) -> list[Source]:
     return list(found.values()) or [Source(pattern, f"{pattern}: no picture matches this pattern")]
 
 
-def _unreadable(error: OSError) -> Source:
-    return Source(str(error.filename), f"{error.filename}: the folder cannot be read ({error.strerror})")
-
-
 def _is_picture(name: str) -> bool:
-    return not _is_hidden(name) and Path(name).suffix.lower() in SUFFIXES
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".")
+    return not is_hidden(name) and Path(name).suffix.lower() in SUFFIXES

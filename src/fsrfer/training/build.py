@@ -1,44 +1,55 @@
 """The networks that recipes describe, untrained."""
 
+from collections.abc import Sequence
+
 import torch
 
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.covpool import CovPoolExtractor, CovPoolHead, CovPoolModel
 from fsrfer.networks.discriminator import FeatureDiscriminator
+from fsrfer.networks.ensemble import Ensemble, SizedNetwork
 from fsrfer.networks.generator import FeatureGenerator
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.networks.sr import ImageSuperResolver
 from fsrfer.recipes.classifier import ClassifierRecipe
-from fsrfer.recipes.compact import CompactRecipe, UpliftSettings
-from fsrfer.recipes.fsr import FsrRecipe
+from fsrfer.recipes.paper import PaperRecipe
+from fsrfer.recipes.sections import ArchitectureSettings, InputSettings, UpliftSettings
 
 
-def compact_net(recipe: ClassifierRecipe | CompactRecipe) -> CompactNet:
-    """The compact network; a classifier's has neither generator nor effective size."""
-    torch.manual_seed(recipe.seed)
-    uplift = (
-        recipe.uplift if isinstance(recipe, CompactRecipe) else UpliftSettings(hidden=1, blocks=0, conditioned=False)
-    )
-    return CompactNet(
-        in_channels=recipe.input.channels,
-        size=recipe.input.size,
-        stem=recipe.network.stem,
-        stem_stride=recipe.network.stem_stride,
-        widths=recipe.network.widths,
-        blocks=recipe.network.blocks,
+def residual_net(
+    seed: int, faces: InputSettings, architecture: ArchitectureSettings, uplift: UpliftSettings
+) -> ResidualNet:
+    """One residual network."""
+    torch.manual_seed(seed)
+    return ResidualNet(
+        in_channels=faces.channels,
+        size=faces.size,
+        stem=architecture.stem,
+        stem_stride=architecture.stem_stride,
+        widths=architecture.widths,
+        blocks=architecture.blocks,
         num_classes=len(EXPRESSIONS),
-        dropout=recipe.network.dropout,
-        rank_share=recipe.network.rank_share,
+        dropout=architecture.dropout,
         uplift_hidden=uplift.hidden,
         uplift_blocks=uplift.blocks,
         conditioned=uplift.conditioned,
-        sized=isinstance(recipe, CompactRecipe),
-        placed=recipe.network.pooling == "places",
+        placed=architecture.pooling == "places",
     )
 
 
-def covpool_model(recipe: FsrRecipe) -> CovPoolModel:
-    """The extractor and its head."""
+def named_network(recipe: ClassifierRecipe, name: str) -> ResidualNet:
+    """One of the networks of a recipe."""
+    settings = recipe.networks[name]
+    return residual_net(settings.seed, recipe.input, settings.architecture, settings.uplift)
+
+
+def joined(members: Sequence[ResidualNet]) -> SizedNetwork:
+    """One network, or several that answer as one."""
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
+def covpool_model(recipe: PaperRecipe) -> CovPoolModel:
+    """The extractor E and its head."""
     torch.manual_seed(recipe.seed)
     settings = recipe.extractor
     first, second = settings.head
@@ -48,7 +59,7 @@ def covpool_model(recipe: FsrRecipe) -> CovPoolModel:
     )
 
 
-def generator(recipe: FsrRecipe) -> FeatureGenerator:
+def generator(recipe: PaperRecipe) -> FeatureGenerator:
     """The generator G."""
     torch.manual_seed(recipe.seed + 1)
     settings = recipe.generator
@@ -63,14 +74,14 @@ def generator(recipe: FsrRecipe) -> FeatureGenerator:
     )
 
 
-def discriminator(recipe: FsrRecipe) -> FeatureDiscriminator:
+def discriminator(recipe: PaperRecipe) -> FeatureDiscriminator:
     """The discriminator D."""
     torch.manual_seed(recipe.seed + 2)
     side = recipe.extractor.bimap_dim
     return FeatureDiscriminator((1, side, side), recipe.discriminator.widths, recipe.discriminator.hidden)
 
 
-def image_super_resolver(recipe: FsrRecipe) -> ImageSuperResolver:
+def image_super_resolver(recipe: PaperRecipe) -> ImageSuperResolver:
     """The rival that restores pictures."""
     torch.manual_seed(recipe.seed + 3)
     settings = recipe.image_sr

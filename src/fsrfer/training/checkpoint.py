@@ -6,15 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
 from fsrfer.files import atomic_path
 
+Stateful = nn.Module | torch.optim.Optimizer
+"""What has a state to keep: networks, averages of them, optimisers."""
+
 State = Mapping[str, Any]
 """Nested dictionaries and lists of tensors and plain values, as ``state_dict()`` methods give."""
+
+
+def state_of(parts: Mapping[str, Stateful]) -> State:
+    """The state of everything that a training changes, by name."""
+    return {name: part.state_dict() for name, part in parts.items()}
+
+
+def restore(parts: Mapping[str, Stateful], state: State) -> None:
+    """Put a saved state back, an optimiser's moments in their parameters' own memory layout, which fused kernels rely on."""
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+        if isinstance(part, torch.optim.Optimizer):
+            for parameter, moments in part.state.items():
+                for key, value in moments.items():
+                    if isinstance(value, Tensor) and value.shape == parameter.shape:
+                        moments[key] = torch.empty_like(parameter).copy_(value)
+
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 

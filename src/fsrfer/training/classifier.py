@@ -1,138 +1,299 @@
-"""Training a classifier on faces of mixed resolution."""
+"""A run of a classifier recipe: its networks one after another, each from scratch, taught by those before, then joined."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from fsrfer.degradation.resize import BatchDegrader
-from fsrfer.evaluation.metrics import score
-from fsrfer.losses.classification import classification_loss
-from fsrfer.recipes.sections import AugmentationSettings, DegradationSettings, LoopSettings, OptimizerSettings
-from fsrfer.training import augment
-from fsrfer.training.compute import (
-    descend,
-    mean_over_processes,
-    open_optimizer,
-    own_rows,
-    restore_optimizer,
-    to_channels_last,
+from fsrfer.errors import RecipeError
+from fsrfer.labels import EXPRESSIONS
+from fsrfer.model_file import ModelInfo
+from fsrfer.networks.cost import count_gflop
+from fsrfer.networks.ensemble import SizedNetwork
+from fsrfer.networks.residual import ResidualNet
+from fsrfer.recipes.classifier import ClassifierRecipe, NetworkSettings
+from fsrfer.recipes.schema import load_recipe, shortened
+from fsrfer.training import loop
+from fsrfer.training.build import joined, named_network
+from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
+from fsrfer.training.compute import freeze, place
+from fsrfer.training.faces import TrainingData, as_maps, load_training_data
+from fsrfer.training.plots import plot_stages
+from fsrfer.training.run import (
+    WEIGHTS_FILE,
+    begin_or_resume,
+    check_batches,
+    is_finished,
+    load_weights,
+    record_origin,
+    save_weights,
 )
-from fsrfer.training.ema import WeightAverage
-from fsrfer.training.faces import Faces, as_maps
-from fsrfer.training.randomness import batch_indices, generator, seed_everything
-from fsrfer.training.schedule import warmup_cosine
+from fsrfer.training.start import NETWORKS, TYPICAL_FACES, Start, finished_classifier, load_members
+from fsrfer.training.teaching import blended_labels
+from fsrfer.training.views import ViewPlan
+from fsrfer.version import __version__
 
-VALIDATION_FACTORS = (1, 2, 4, 8)
+STAGE = "classifier"
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifierPlan:
-    """What a recipe says of the training of one classifier; ``size`` is the side of its input in pixels."""
+class Given:
+    """What is there already.
 
-    seed: int
-    size: int
-    degradation: DegradationSettings
-    augmentation: AugmentationSettings
-    optimizer: OptimizerSettings
-    loop: LoopSettings
-
-
-class ClassifierTrainer:
-    """A `loop.Trainee` that trains one network by one plan.
-
-    Args:
-        fabric: where and how precisely to compute.
-        plan: the experiment.
-        network: faces (N x C x S x S, 0..255) to logits.
-        train: the training faces, at the plan's size and colour.
-        valid: faces to choose by.
+    Attributes:
+        start: where the networks start from, instead of from scratch.
+        teachers: finished models by the recipe that they stand for; the others are trained first.
+        members: finished runs of single networks, by the network that they stand for; the others are trained.
     """
 
-    def __init__(self, fabric: Fabric, plan: ClassifierPlan, network: nn.Module, train: Faces, valid: Faces) -> None:
-        self.fabric, self.plan, self.train, self.valid = fabric, plan, train, valid
-        self.network = fabric.to_device(to_channels_last(network))
-        self.optimizer = open_optimizer(network, plan.optimizer)
-        self.average = WeightAverage(self.network, plan.optimizer.ema_decay)
-        self.degrade = BatchDegrader(plan.size, fabric.device)
+    start: Start | None = None
+    teachers: Mapping[str, Start] = field(default_factory=dict)
+    members: Mapping[str, Path] = field(default_factory=dict)
 
-    def train_step(self, step: int) -> dict[str, float]:
-        """One step of gradient descent on one batch, each face at its own resolution."""
-        self._set_learning_rate(step)
-        seed_everything(self.plan.seed, f"layers/{self.fabric.global_rank}", step)
-        faces, votes = self.batch(step)
-        self.network.train()
-        loss = classification_loss(self._logits(faces), votes)
-        descend(self.fabric, loss, self.network, self.optimizer)
-        self.average.update(self.network, step)
-        return {"loss": mean_over_processes(self.fabric, loss)}
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """This process's part of the batch at a step: faces (N x C x S x S, 0..255) and label distributions (N x 7)."""
-        plan, size = self.plan, self.plan.loop.batch_size
-        rows = own_rows(self.fabric, size)
-        indices = batch_indices(plan.seed, step, len(self.train), size)[rows]
-        changes = augment.draw(size, plan.augmentation, generator(plan.seed, "augment", step))[rows]
-        factors = self._factors(step)[rows]
-        pixels = as_maps(self.train.pixels[indices]).to(self.fabric.device).float()
-        faces = augment.apply(pixels, changes.to(self.fabric.device))
-        small = self.degrade.small_sizes(factors, self.train.heights[indices]).to(self.fabric.device)
-        votes = self.train.votes[indices].to(self.fabric.device)
-        return self.degrade(faces, small).contiguous(memory_format=torch.channels_last), votes
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a finished run leaves in memory for export.
 
-    def validate(self) -> dict[str, float]:
-        """Accuracy of the averaged weights at a few factors."""
-        labels = self.valid.labels.numpy()
-        with self.average.applied_to(self.network):
-            return {
-                f"accuracy_x{factor}": score(labels, self.probabilities(self.valid, factor)).accuracy
-                for factor in VALIDATION_FACTORS
-            }
+    Attributes:
+        network: with its final (averaged) weights, in evaluation mode, on the CPU.
+        recipe: the complete recipe.
+        data: the faces it was trained on, and those to calibrate on.
+        origin: what it was made from, for the model file.
+    """
 
-    @torch.no_grad()
-    def probabilities(self, faces: Faces, factor: float) -> NDArray[np.float32]:
-        """Probabilities of all faces at one factor, float32, N x 7."""
-        self.network.eval()
-        answers = []
-        small_sizes = self.degrade.small_sizes(torch.full((len(faces),), float(factor)), faces.heights)
-        for pixels, small in zip(torch.split(faces.pixels, 256), torch.split(small_sizes, 256), strict=True):
-            maps = as_maps(pixels).to(self.fabric.device).float()
-            inputs = self.degrade(maps, small.to(self.fabric.device)).contiguous(memory_format=torch.channels_last)
-            answers.append(self._logits(inputs).softmax(1).cpu().numpy())
-        return np.concatenate(answers)
+    network: SizedNetwork
+    recipe: ClassifierRecipe
+    data: TrainingData
+    origin: Mapping[str, Any]
 
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, optimiser and average."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict(),
-        }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put a saved state back."""
-        self.network.load_state_dict(state["network"])
-        restore_optimizer(self.optimizer, state["optimizer"])
-        self.average.load_state_dict(state["average"])
+def check_given(recipe: ClassifierRecipe, given: Given) -> None:
+    """Check what is there already against the recipe, before data are read and a folder is made.
 
-    def _logits(self, faces: Tensor) -> Tensor:
-        with self.fabric.autocast():
-            logits: Tensor = self.network(faces)
-        return logits.float()
+    Raises:
+        RecipeError: teachers or members that the recipe does not have, or that take other faces; a recipe that teaches
+            itself.
+        ModelError: networks of another architecture.
+        TrainingError: a folder that holds no finished run.
+    """
+    blank = torch.zeros(2, recipe.input.channels, recipe.input.size, recipe.input.size)
+    if given.start is not None:
+        load_members(recipe, given.start, blank)
+        if left := [name for name in recipe.networks if name not in recipe.export.members]:
+            raise RecipeError(f"recipe {recipe.name}: nothing to start {left[0]} from; it is not in a model file")
+    for name, teacher in given.teachers.items():
+        load_members(outside_recipe(recipe, name), teacher, blank)
+    _check_teachers(recipe, given.teachers, ())
+    for name, folder in given.members.items():
+        theirs = finished_classifier(folder)
+        if theirs.input != recipe.input or [*theirs.networks.values()] != [recipe.networks[name]]:
+            raise RecipeError(
+                f"{folder}: not a run of {recipe.name}'s network {name}; give its own folder in {NETWORKS}/"
+            )
 
-    def _factors(self, step: int) -> Tensor:
-        settings, chance = self.plan.degradation, generator(self.plan.seed, "factors", step)
-        count = self.plan.loop.batch_size
-        factors = 1 + torch.rand(count, generator=chance) * (settings.max_factor - 1)
-        return torch.where(torch.rand(count, generator=chance) < settings.sharp_share, torch.ones(count), factors)
 
-    def _set_learning_rate(self, step: int) -> None:
-        settings = self.plan.optimizer
-        rate = settings.learning_rate * warmup_cosine(step, settings.warmup_steps, self.plan.loop.max_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+def _check_teachers(recipe: ClassifierRecipe, given: Mapping[str, Start], taught: tuple[str, ...]) -> None:
+    """Check the recipes of all teachers that are to be trained first, and of theirs."""
+    for name in recipe.outside_teachers:
+        if name in taught:
+            raise RecipeError(
+                f"recipe {recipe.name}: its teacher {name} is taught by {recipe.name} itself; name another"
+            )
+        teacher = outside_recipe(recipe, name)
+        if name not in given:
+            _check_teachers(teacher, {}, (*taught, name))
+
+
+def outside_recipe(recipe: ClassifierRecipe, name: str) -> ClassifierRecipe:
+    """The recipe of a teacher that is no network of this one.
+
+    Raises:
+        RecipeError: there is none, or it takes other faces.
+    """
+    teacher = load_recipe(name)
+    if not isinstance(teacher, ClassifierRecipe):
+        raise RecipeError(f"recipe {recipe.name}: its teacher {name} is no classifier")
+    if teacher.input != recipe.input:
+        raise RecipeError(
+            f"recipe {recipe.name}: its teacher {name} takes {teacher.input.colour} faces of {teacher.input.size} pixels, "
+            f"not {recipe.input.colour} ones of {recipe.input.size}"
+        )
+    return teacher
+
+
+def train_classifier(
+    fabric: Fabric,
+    recipe: ClassifierRecipe,
+    sources: Mapping[str, Path],
+    folder: Path,
+    given: Given,
+    max_steps: int | None = None,
+) -> Trained:
+    """Train every network of a recipe on the ``train`` part of every source, choosing nothing by validation.
+
+    Args:
+        fabric: where to compute.
+        recipe: the experiment.
+        sources: data sets by name.
+        folder: of the run; each network has a run of its own in a sub-folder of ``networks``, a teacher of another
+            recipe that was not given in one of ``teachers``.
+        given: what to take instead of training it.
+        max_steps: at most so many for teachers that are trained first; the recipe says its own.
+
+    Raises:
+        RecipeError: the validation set is not among the sources, a batch does not divide among the processes, or the
+            folder's run was begun with other settings, data or teachers.
+        DataError: a data set is not in its published layout.
+        TrainingError: training diverged.
+    """
+    check_batches(fabric, [settings.loop for settings in recipe.networks.values()])
+    data = load_training_data(recipe, sources)
+    origin = _origin(recipe, data, given)
+    if fabric.is_global_zero:
+        begin_or_resume(folder, recipe)
+        record_origin(folder, origin)
+    fabric.barrier()
+    teachers = _outside_teachers(fabric, recipe, sources, folder, given, data, max_steps)
+    networks: dict[str, ResidualNet] = {}
+    for name in recipe.networks:
+        answering = [{**teachers, **networks}[teacher] for teacher in recipe.networks[name].teachers]
+        networks[name] = _train_network(fabric, recipe, name, data, folder, given, answering)
+    network = joined([networks[name] for name in recipe.export.members]).eval().cpu()
+    if fabric.is_global_zero:
+        save_weights(network, folder / WEIGHTS_FILE)
+    fabric.barrier()
+    return Trained(network, recipe, data, origin)
+
+
+def _outside_teachers(
+    fabric: Fabric,
+    recipe: ClassifierRecipe,
+    sources: Mapping[str, Path],
+    folder: Path,
+    given: Given,
+    data: TrainingData,
+    max_steps: int | None,
+) -> dict[str, SizedNetwork]:
+    """Teachers of other recipes: those given, and the others trained first."""
+    typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
+    teachers: dict[str, SizedNetwork] = {}
+    for name in recipe.outside_teachers:
+        described = outside_recipe(recipe, name)
+        if name in given.teachers:
+            teacher = joined(load_members(described, given.teachers[name], typical))
+        else:
+            # Validated on the same faces, for those must not be among the ones that it is trained on.
+            wanted = described.model_copy(update={"validation": recipe.validation})
+            wanted = wanted if max_steps is None else shortened(wanted, max_steps)
+            below = folder / "teachers" / Path(name).stem
+            teacher = train_classifier(fabric, wanted, sources, below, Given(), max_steps).network
+        teachers[name] = place(fabric, freeze(teacher))
+    return teachers
+
+
+def _train_network(
+    fabric: Fabric,
+    recipe: ClassifierRecipe,
+    name: str,
+    data: TrainingData,
+    folder: Path,
+    given: Given,
+    teachers: Sequence[SizedNetwork],
+) -> ResidualNet:
+    """One network, frozen; one that is finished in its folder is only loaded."""
+    run, network, settings = folder / NETWORKS / name, named_network(recipe, name), recipe.networks[name]
+    finished = is_finished(run)
+    fabric.barrier()  # until all have looked, lest one finishes the run before another looks
+    if not finished and name in given.members:
+        load_weights(network, given.members[name] / WEIGHTS_FILE)
+        _finish(fabric, network, recipe, name, run)
+    elif not finished:
+        if given.start is not None:
+            typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
+            network = load_members(recipe, given.start, typical)[recipe.export.members.index(name)]
+        faces = data.train
+        if settings.label_share:
+            faces = blended_labels(fabric, faces, teachers, settings.label_share)
+        plan = _plan(recipe, settings)
+        trainer = ClassifierTrainer(fabric, plan, network, faces, data.valid, teachers if plan.distillation else ())
+        loop.run(fabric, trainer, settings.loop, run, STAGE)
+        network.load_state_dict(trainer.average.module.state_dict())
+        _finish(fabric, network, recipe, name, run)
+    load_weights(network, run / WEIGHTS_FILE)
+    return place(fabric, freeze(network))
+
+
+def _plan(recipe: ClassifierRecipe, settings: NetworkSettings) -> ClassifierPlan:
+    return ClassifierPlan(
+        seed=settings.seed,
+        views=ViewPlan(settings.seed, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation),
+        optimizer=settings.optimizer,
+        loop=settings.loop,
+        size_loss=settings.size_loss,
+        distillation=settings.distillation,
+        temperature=settings.temperature,
+    )
+
+
+def _finish(fabric: Fabric, network: ResidualNet, recipe: ClassifierRecipe, name: str, run: Path) -> None:
+    """Leave a network's folder as a finished run of its own; the weights come last, as they mark it as finished."""
+    if fabric.is_global_zero:
+        export = recipe.export.model_copy(update={"members": [name]})
+        begin_or_resume(run, recipe.model_copy(update={"networks": {name: recipe.networks[name]}, "export": export}))
+        plot_stages(run)
+        save_weights(network, run / WEIGHTS_FILE)
+    fabric.barrier()
+
+
+def describe(trained: Trained) -> ModelInfo:
+    """The description of a trained model, before it is calibrated and measured."""
+    recipe, network = trained.recipe, trained.network
+    return ModelInfo(
+        name=recipe.name,
+        version=__version__,
+        labels=EXPRESSIONS,
+        size=recipe.input.size,
+        colour=recipe.input.colour,
+        margin=recipe.export.margin,
+        flip=recipe.export.flip,
+        gflop=round(count_gflop(network, [network], recipe.input.channels, recipe.input.size), 4),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        training={
+            "recipe": recipe.name,
+            "origin": {name: value for name, value in trained.origin.items() if name != "data"},
+            "data_sha256": trained.origin["data"],
+            "networks": {name: _steps(recipe.networks[name]) for name in recipe.networks},
+            "faces": len(trained.data.train),
+            "fsrfer": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        },
+    )
+
+
+def _steps(settings: NetworkSettings) -> dict[str, Any]:
+    return {"seed": settings.seed, "steps": settings.loop.max_steps, "teachers": settings.teachers}
+
+
+def _origin(recipe: ClassifierRecipe, data: TrainingData, given: Given) -> dict[str, Any]:
+    """What a run is made from, in words that a resumed one must repeat."""
+    trained_first = dict.fromkeys(recipe.outside_teachers, "trained first")
+    return {
+        "data": {**data.train.hashes, **data.valid.hashes},
+        "start": "scratch" if given.start is None else _words(given.start),
+        "teachers": {**trained_first, **{name: _words(one) for name, one in given.teachers.items()}},
+        "members": {name: _words(one) for name, one in given.members.items()},
+    }
+
+
+def _words(start: Start) -> str:
+    content = (start / WEIGHTS_FILE).read_bytes() if isinstance(start, Path) else start[1]
+    name = "a finished run" if isinstance(start, Path) else Path(start[0]).name  # the folder is nobody's business
+    return f"{name}, SHA-256 {sha256(content).hexdigest()}"

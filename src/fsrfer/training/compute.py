@@ -2,8 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -84,15 +83,6 @@ def freeze(network: Network) -> Network:
     return network
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Put a saved state back, each moment in its parameter's own memory layout, which fused kernels rely on."""
-    optimizer.load_state_dict(dict(state))
-    for parameter, moments in optimizer.state.items():
-        for name, value in moments.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter).copy_(value)
-
-
 def mean_over_processes(fabric: Fabric, value: Tensor) -> float:
     """The mean of a scalar over all processes."""
     mean = fabric.all_reduce(value.detach())
@@ -100,11 +90,12 @@ def mean_over_processes(fabric: Fabric, value: Tensor) -> float:
     return float(mean)
 
 
-def to_channels_last(network: Network) -> Network:
-    """The network with its kernels laid out channels last, which convolutions in bf16 run fastest on."""
+def place(fabric: Fabric, network: Network) -> Network:
+    """The network where it is to compute, its kernels laid out channels last, which convolutions in bf16 run fastest on."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    fabric.to_device(network)
     return network
 
 

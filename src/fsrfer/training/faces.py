@@ -106,12 +106,10 @@ def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> Trainin
             f"the recipe validates on {needs.validation}: add --data {needs.validation}=PATH, or --set validation=NAME"
         )
     train = {name: readers.read(name, path, "train") for name, path in sources.items()}
-    known = readers.SPLITS.get(needs.validation, ("train", "valid"))
-    split = next((name for name in ("valid", "val") if name in known), None)
-    if split is None:
-        valid, train[needs.validation] = hold_out(train[needs.validation])
+    if "valid" in readers.splits_of(needs.validation, sources[needs.validation]):
+        valid = readers.read(needs.validation, sources[needs.validation], "valid")
     else:
-        valid = readers.read(needs.validation, sources[needs.validation], split)
+        valid, train[needs.validation] = hold_out(train[needs.validation])
     size, colour = needs.input.size, needs.input.colour
     faces = load_faces(list(train.values()), size, colour)
     data = TrainingData(faces, load_faces([valid], size, colour), f"{valid.name} {valid.split}")

@@ -35,11 +35,9 @@ class Trainee(Protocol):
     def validate(self) -> dict[str, float]:
         """Measure the present state."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put a saved state back."""
+    @property
+    def parts(self) -> Mapping[str, checkpoint.Stateful]:
+        """All that a checkpoint keeps, by name."""
 
 
 def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, stage: str) -> None:
@@ -71,7 +69,7 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
             if step % settings.checkpoint_every == 0 or last:
                 if fabric.is_global_zero:
                     log.flush()
-                    checkpoint.save(checkpoints, step, trainee.state_dict())
+                    checkpoint.save(checkpoints, step, checkpoint.state_of(trainee.parts))
                 fabric.barrier()
             progress.update(bar, completed=step, note=" ".join(f"{key} {value:.4g}" for key, value in losses.items()))
 
@@ -88,7 +86,7 @@ def _restored(trainee: Trainee, checkpoints: Path) -> int:
     if newest is None:
         return 0
     step, state = checkpoint.load(newest)
-    trainee.load_state_dict(state)
+    checkpoint.restore(trainee.parts, state)
     return step
 
 
@@ -121,8 +119,7 @@ class MetricsLog:
         self.path = path
         self._rows: list[tuple[int, str, float]] = []
         if path.exists():
-            with path.open(newline="", encoding="utf-8") as lines:
-                self._rows = [(int(row["step"]), row["name"], float(row["value"])) for row in csv.DictReader(lines)]
+            self._rows = _read_rows(path)
 
     def drop_after(self, step: int) -> None:
         """Forget rows past a step: a resumed run writes them again."""
@@ -140,7 +137,10 @@ class MetricsLog:
         writer.writerows(self._rows)
         write_text(self.path, text.getvalue())
 
-    @property
-    def rows(self) -> list[tuple[int, str, float]]:
-        """All rows so far."""
-        return list(self._rows)
+
+def _read_rows(path: Path) -> list[tuple[int, str, float]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            return [(int(row["step"]), row["name"], float(row["value"])) for row in csv.DictReader(lines)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path}: not a table of metrics ({error}); remove it to resume without it") from error

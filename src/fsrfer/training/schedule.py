@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from torch.optim import Optimizer
+
 
 def warmup_cosine(step: int, warmup_steps: int, max_steps: int) -> float:
     """Factor on the learning rate: rises linearly, then falls along half a cosine towards zero.
@@ -24,3 +26,9 @@ def step_decay(step: int, milestones: Sequence[int], decay: float) -> float:
         [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     return float(decay ** sum(step >= milestone for milestone in milestones))
+
+
+def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
+    """Give every group of parameters the rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

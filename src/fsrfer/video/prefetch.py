@@ -48,7 +48,7 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], size: int, drop: Callable[[T], None] | None = None) -> Iterator[T]:
+def prefetch(items: Iterable[T], size: int, drop: Callable[[T], None] | None = None) -> Iterator[T]:
     """The same items, made by a background thread that is at most ``size`` of them ahead.
 
     Args:
@@ -83,7 +83,7 @@ def ahead(items: Iterable[T], size: int, drop: Callable[[T], None] | None = None
             if close is not None:
                 close()
 
-    thread = threading.Thread(target=work, name="ahead", daemon=True)
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
         while True:

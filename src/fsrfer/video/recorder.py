@@ -1,7 +1,7 @@
-"""What a video run writes, window by window, so that it can be stopped at any moment and gone on with.
+"""What a video run writes, window by window, so that it can be stopped at any moment and resumed.
 
 After each time window the tables are on disk and ``progress.json`` says how far they reach; whatever was written after
-that is cut off before going on. In aggregate-only runs nothing that is written speaks of fewer than ``min_group`` faces.
+that is cut off on resume. In aggregate-only runs nothing that is written speaks of fewer than ``min_group`` faces.
 """
 
 import json
@@ -10,15 +10,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fsrfer.errors import InputError
 from fsrfer.files import write_text
 from fsrfer.group.estimate import Average, GroupEstimate, Tally, estimate
+from fsrfer.group.withholding import SmallestGroup
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
-from fsrfer.output.tables import Row, Table, open_table
-from fsrfer.photo.results import likeliest, rounded_px
+from fsrfer.output.rows import Row, rounded_px
+from fsrfer.output.tables import Table, open_table
+from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.video.pooling import Pool
-from fsrfer.video.recognizer import Memory, Moment, Sighting
+from fsrfer.video.results import FrameResult, TrackedFace
+from fsrfer.video.state import TrackingState
 from fsrfer.video.writer import VideoWriter
 
 STATE = "progress.json"
@@ -35,7 +40,9 @@ FACE_COLUMNS = (
 _SHARES = tuple(f"{name}{end}" for name in (*EXPRESSIONS, "valence") for end in ("", "_low", "_high"))
 _COUNTS = ("faces", "faces_per_frame", "counted", "too_small", "uncertain")
 
-GROUP_COLUMNS = ("start", "end", "frames", *_COUNTS, *_SHARES, "corrected", "withheld")
+_ANSWERS = tuple(f"count_{name}" for name in EXPRESSIONS)
+
+GROUP_COLUMNS = ("start", "end", "frames", *_COUNTS, *_SHARES, "corrected", "withheld", *_ANSWERS)
 """Columns of ``group.*``: a row a time window; counts and shares are empty where fewer faces than allowed were withheld."""
 
 
@@ -46,15 +53,13 @@ class Plan:
     Attributes:
         window: length of a time window in seconds.
         table: format of the tables.
-        min_face: in pixels; lower faces are not counted.
-        min_group: in aggregate-only runs, smaller groups are withheld; 0 otherwise.
+        smallest: in aggregate-only runs, smaller groups are withheld.
         aggregate_only: whether nothing of single faces is written.
     """
 
     window: float
     table: str
-    min_face: float
-    min_group: int = 0
+    smallest: SmallestGroup
     aggregate_only: bool = False
 
 
@@ -73,23 +78,24 @@ class Window:
     sightings: int = 0
     pools: dict[int, Pool] = field(default_factory=dict)
 
-    def add(self, moment: Moment) -> None:
+    def add(self, result: FrameResult) -> None:
         """Take one frame."""
         self.frames += 1
-        self.sightings += len(moment.sightings)
-        for sighting in moment.sightings:
-            pool = self.pools.get(sighting.track, Pool.empty())
-            face = sighting.face
-            self.pools[sighting.track] = pool.add(
-                sighting.probabilities, face.size_px, moment.time, effective_px=face.effective_px
+        self.sightings += len(result.faces)
+        for tracked in result.faces:
+            pool = self.pools.get(tracked.track, Pool.empty())
+            answer = tracked.frame_answer
+            probabilities = np.array([answer.probabilities[name] for name in EXPRESSIONS], np.float32)
+            self.pools[tracked.track] = pool.add(
+                probabilities, answer.size_px, result.time, effective_px=answer.effective_px
             )
 
-    def tally(self, certain_from: float, min_face: float, certain_px: float = 0.0) -> Tally:
+    def tally(self, rule: CertaintyRule) -> Tally:
         """Its faces."""
         tally = Tally()
         for pool in self.pools.values():
-            answer = likeliest(pool.probabilities, pool.size_px, certain_from, min_face, pool.effective_px, certain_px)
-            too_small = pool.size_px < min_face
+            answer = rule.judge(pool.probabilities, pool.size_px, pool.effective_px)
+            too_small = rule.is_too_small(pool.size_px)
             tally.add(pool.probabilities, pool.size_px, answer.certain, too_small, pool.effective_px)
         return tally
 
@@ -102,6 +108,7 @@ class Totals:
         faces: of every window that was not withheld, once a window; only an `Average` in aggregate-only runs.
         frames, sightings, windows, withheld: how many.
         busiest: the largest number of faces counted in one window.
+        followed: how many different faces were followed.
     """
 
     faces: Tally | Average
@@ -110,6 +117,12 @@ class Totals:
     windows: int = 0
     withheld: int = 0
     busiest: int = 0
+    followed: int = 0
+
+    @property
+    def people(self) -> int:
+        """How many different faces there were, as far as they could be followed; never less than in one window."""
+        return max(self.followed, self.busiest)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -122,7 +135,7 @@ class Totals:
         return cls(kind.from_dict(values["faces"]), *(values[name] for name in _TOTALS))
 
 
-_TOTALS = ("frames", "sightings", "windows", "withheld", "busiest")
+_TOTALS = ("frames", "sightings", "windows", "withheld", "busiest", "followed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +147,16 @@ class Progress:
         next_window: index of the first window that is not written.
         marks: of the tables and the video.
         totals: see `Totals`.
-        memory: of the faces followed; None in aggregate-only runs.
+        state: of the faces followed; None in aggregate-only runs.
+        clock_jumped: whether the source's clock had started again, so that its times are no places to jump to.
     """
 
     identity: Mapping[str, Any]
     next_window: int
     marks: Mapping[str, int]
     totals: Totals
-    memory: Memory | None
+    state: TrackingState | None
+    clock_jumped: bool = False
 
     def save(self, folder: Path) -> None:
         """Write it atomically."""
@@ -150,7 +165,8 @@ class Progress:
             "next_window": self.next_window,
             "marks": self.marks,
             "totals": self.totals.to_dict(),
-            "memory": self.memory and self.memory.to_dict(),
+            "state": self.state and self.state.to_dict(),
+            "clock_jumped": self.clock_jumped,
         }
         write_text(folder / STATE, json.dumps(values))
 
@@ -167,10 +183,11 @@ class Progress:
             changed = sorted(name for name in identity if values["identity"].get(name) != identity[name])
             if changed:
                 raise InputError(
-                    f"{folder}: cannot go on with other settings ({', '.join(changed)}); use the same ones"
+                    f"{folder}: cannot be resumed with other settings ({', '.join(changed)}); use the same ones"
                 )
-            memory = values["memory"] and Memory.from_dict(values["memory"])
-            return cls(identity, values["next_window"], values["marks"], Totals.from_dict(values["totals"]), memory)
+            state = values["state"] and TrackingState.from_dict(values["state"])
+            totals = Totals.from_dict(values["totals"])
+            return cls(identity, values["next_window"], values["marks"], totals, state, values["clock_jumped"])
         except FileNotFoundError:
             raise InputError(f"{folder}: no unfinished run here; start without --resume") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -188,6 +205,7 @@ class Recorder:
     def __init__(
         self,
         plan: Plan,
+        rule: CertaintyRule,
         info: ModelInfo,
         identity: Mapping[str, Any],
         folder: Path | None = None,
@@ -200,36 +218,45 @@ class Recorder:
         Raises:
             InputError: something cannot be written.
         """
-        self._plan, self._info, self._identity, self._folder = plan, info, identity, folder
+        self._plan, self._rule, self._info, self._identity, self._folder = plan, rule, info, identity, folder
         self.totals = progress.totals if progress else Totals(Average() if plan.aggregate_only else Tally())
+        self._followed_before = self.totals.followed if progress and progress.state is None else 0
         marks: Mapping[str, int] = progress.marks if progress else {}
         self.groups = self._table("group", GROUP_COLUMNS, marks)
         self._faces = None if plan.aggregate_only else self._table("faces", FACE_COLUMNS, marks)
         self._video = VideoWriter(video, blur, marks.get("video")) if video else None
         self._window: Window | None = None
         self._rows: list[Row] = []
-        self._memory: Memory | None = progress.memory if progress else None
+        self._state: TrackingState | None = progress.state if progress else None
 
-    def add(self, moment: Moment) -> None:
-        """Take the next frame; when it opens a new time window, the last one is written."""
-        index = int((moment.time + 1e-6) // self._plan.window)
+    def add(self, result: FrameResult, state: TrackingState, known: int = 0, clock_jumped: bool = False) -> None:
+        """Take the next frame; when it opens a new time window, the last one is written.
+
+        Args:
+            result: of the frame.
+            state: after it.
+            known: how many of its tracks were counted before the run was stopped.
+            clock_jumped: see `Progress`.
+        """
+        index = int((result.time + 1e-6) // self._plan.window)
         if self._window is not None and index != self._window.index:
             self._write_window()
-            self._save(index)
+            self._save(index, clock_jumped)
         if self._window is None:
             self._window = Window(index)
-        self._window.add(moment)
+        self._window.add(result)
         if self._faces is not None:
-            self._rows += [face_row(moment.time, sighting) for sighting in moment.sightings]
+            self._rows += [face_row(result.time, tracked) for tracked in result.faces]
         if self._video is not None:
-            self._video.add(moment)
-        self._memory = moment.memory
+            self._video.add(result)
+        self._state = state
+        self.totals.followed = self._followed_before + state.started - known
 
     def close(self, complete: bool) -> GroupEstimate:
         """Write the last window and finish all files; returns what can be said of the whole clip.
 
         Args:
-            complete: whether the clip was read to its end; if not, the run can be gone on with.
+            complete: whether the clip was read to its end; if not, the run can be resumed.
         """
         self._write_window()
         for table in self._tables().values():
@@ -243,12 +270,9 @@ class Recorder:
     def estimate(self) -> GroupEstimate:
         """The whole clip; faces that were seen in several windows make its interval no narrower."""
         faces = self.totals.faces
-        return faces.estimate() if isinstance(faces, Average) else estimate(faces, self._info, float(self.people()))
-
-    def people(self) -> int:
-        """How many different faces the clip showed, as far as they could be followed; never less than in one window."""
-        followed = self._memory.started if self._memory else 0
-        return max(followed, self.totals.busiest)
+        if isinstance(faces, Average):
+            return faces.estimate()
+        return estimate(faces, self._info, float(self.totals.people))
 
     def _table(self, name: str, columns: tuple[str, ...], marks: Mapping[str, int]) -> Table | None:
         if self._folder is None:
@@ -263,11 +287,12 @@ class Recorder:
         window = self._window
         if window is None:
             return
-        tally = window.tally(self._info.certain_from, self._plan.min_face, self._info.certain_px)
-        group = None if tally.counted < self._plan.min_group else estimate(tally, self._info)
+        tally = window.tally(self._rule)
+        allowed = self._plan.smallest.allows(tally.counted)
+        group = estimate(tally, self._info) if allowed else None
         self._add_to_totals(window, tally, group)
         if self.groups is not None:
-            self.groups.append([group_row(window, self._plan, group)])
+            self.groups.append([group_row(window, self._plan, tally, group)])
         if self._faces is not None:
             self._faces.append(self._rows)
         if self._video is not None:
@@ -288,26 +313,26 @@ class Recorder:
         else:
             totals.faces.merge(tally)
 
-    def _save(self, next_window: int) -> None:
+    def _save(self, next_window: int, clock_jumped: bool) -> None:
         if self._folder is None:
             return
         marks = {name: table.mark() for name, table in self._tables().items()}
         if self._video is not None:
             marks["video"] = self._video.mark()
-        memory = None if self._plan.aggregate_only else self._memory
-        Progress(self._identity, next_window, marks, self.totals, memory).save(self._folder)
+        state = None if self._plan.aggregate_only else self._state
+        Progress(self._identity, next_window, marks, self.totals, state, clock_jumped).save(self._folder)
 
 
-def face_row(time: float, sighting: Sighting) -> Row:
+def face_row(time: float, tracked: TrackedFace) -> Row:
     """A face of one frame, by `FACE_COLUMNS`."""
-    face = sighting.face
+    face = tracked.face
     corners = dict(zip(_BOX, (round(value, 2) for value in face.box), strict=True))
     return {
         "time": round(time, 4),
-        "track": sighting.track,
+        "track": tracked.track,
         **corners,
         "detection_score": round(face.detection_score, 4),
-        "detected": sighting.detected,
+        "detected": tracked.detected,
         "size_px": rounded_px(face.size_px),
         "effective_px": rounded_px(face.effective_px),
         "expression": face.expression,
@@ -315,12 +340,12 @@ def face_row(time: float, sighting: Sighting) -> Row:
         "certain": face.certain,
         "too_small": face.too_small,
         **{name: round(value, 6) for name, value in face.probabilities.items()},
-        "frame_expression": sighting.alone.expression,
-        "frame_probability": round(sighting.alone.probability, 6),
+        "frame_expression": tracked.frame_answer.expression,
+        "frame_probability": round(tracked.frame_answer.probability, 6),
     }
 
 
-def group_row(window: Window, plan: Plan, group: GroupEstimate | None) -> Row:
+def group_row(window: Window, plan: Plan, tally: Tally, group: GroupEstimate | None) -> Row:
     """A time window, by `GROUP_COLUMNS`; None for a group that is withheld."""
     row: Row = {
         **dict.fromkeys(GROUP_COLUMNS),
@@ -333,6 +358,7 @@ def group_row(window: Window, plan: Plan, group: GroupEstimate | None) -> Row:
         return row
     counts = {name: value for name, value in asdict(group).items() if name in _COUNTS}
     row |= {**counts, "faces_per_frame": round(window.sightings / window.frames, 3), "corrected": group.corrected}
+    row |= dict(zip(_ANSWERS, tally.answers.tolist(), strict=True))
     summaries = {**group.shares, **({"valence": group.valence} if group.valence else {})}
     for name, share in summaries.items():
         value, low, high = share.to_dict().values()

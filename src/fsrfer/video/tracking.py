@@ -1,11 +1,11 @@
 """Which face of this frame is which of the last: numbers that hold within one clip, from boxes alone.
 
 Each face has a Kalman filter of constant velocity for its centre and size; faces of a new frame are given to the filters
-that foresaw them best, all at once (SORT: Bewley et al., ICIP 2016, arXiv:1602.00763), the sure detections first and the
+that predicted them best, all at once (SORT: Bewley et al., ICIP 2016, arXiv:1602.00763), the confident detections first and the
 rest second (ByteTrack: Zhang et al., ECCV 2022, arXiv:2110.06864). No appearance is looked at, so none is kept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 MEMORY = 1.5
 """Seconds a face may go unseen and still keep its number."""
 
-SURE = 0.75
+CONFIDENT = 0.75
 """Detections at or above this score choose their tracks first."""
 
 GATE = 9.21
@@ -89,26 +89,37 @@ class Tracker:
         Returns:
             the number of each face, in the order of ``found``.
         """
-        foreseen = [foresee(track, time) for track in self.tracks if time - track.seen <= MEMORY]
+        predicted = [predict(track, time) for track in self.tracks if is_remembered(track, time)]
         measured = to_centres(found.boxes)
-        partner = associate(foreseen, measured, found.scores)
-        updated = {track.number: track for track in foreseen}
+        partner = associate(predicted, measured, found.scores)
+        updated = {track.number: track for track in predicted}
         numbers: list[int] = []
         for row, column in zip(measured, partner, strict=True):
-            track = self._start(row, time) if column is None else correct(foreseen[column], row, time)
+            track = self._start(row, time) if column is None else correct(predicted[column], row, time)
             updated[track.number] = track
             numbers.append(track.number)
         self.tracks = tuple(updated.values())
         return numbers
 
-    def foresee(self, time: float) -> tuple[Track, ...]:
-        """Where every face that was seen at the last detection should be at ``time``; nothing is learnt."""
-        latest = max((track.seen for track in self.tracks), default=0.0)
-        return tuple(foresee(track, time) for track in self.tracks if track.seen == latest)
+    def predicted(self, time: float, height: int, width: int) -> tuple[list[int], Detections]:
+        """Numbers and boxes of the faces that should be in a frame nobody searched; nothing is learnt from it.
 
-    def unseen(self, time: float) -> tuple[Track, ...]:
-        """Faces that are still remembered but were not seen at ``time``."""
-        return tuple(track for track in self.tracks if track.seen < time)
+        Args:
+            time: of the frame, in seconds.
+            height, width: of the frame in pixels; faces whose centre has left it are left out.
+
+        Returns:
+            The faces that were seen at the last detection; without landmarks, their score is 0.
+        """
+        latest = max((track.seen for track in self.tracks), default=0.0)
+        moved = (predict(track, time) for track in self.tracks if track.seen == latest)
+        inside = [(track.number, track.box) for track in moved if _is_inside(track.box, height, width)]
+        boxes = np.array([box for _, box in inside], np.float32).reshape(-1, 4)
+        return [number for number, _ in inside], Detections(boxes, np.zeros(len(boxes), np.float32))
+
+    def end_all(self) -> None:
+        """Forget all faces, as after a cut; numbers are not given out again."""
+        self.tracks = ()
 
     def _start(self, measured: Floats, time: float) -> Track:
         self.started += 1
@@ -116,9 +127,14 @@ class Tracker:
         return Track(self.started, time, time, np.stack([measured, np.zeros(4)], axis=1), spread)
 
 
-def foresee(track: Track, time: float) -> Track:
-    """The track at a later time, moving on as it did, and less sure of it."""
-    elapsed = time - track.time
+def is_remembered(track: Track, time: float) -> bool:
+    """Whether a face keeps its number: it was seen not long ago, or in the very last frame, since no frame is no absence."""
+    return time - track.seen <= MEMORY or track.seen == track.time
+
+
+def predict(track: Track, time: float) -> Track:
+    """The track at a later time, moving on as it did (for `MEMORY` at most), and less certain."""
+    elapsed = min(time - track.time, MEMORY)
     step = np.array([[1.0, elapsed], [0.0, 1.0]])
     noise = ACCELERATION**2 * np.array([[elapsed**3 / 3, elapsed**2 / 2], [elapsed**2 / 2, elapsed]])
     mean = track.mean @ step.T
@@ -127,7 +143,7 @@ def foresee(track: Track, time: float) -> Track:
 
 
 def correct(track: Track, measured: Floats, time: float) -> Track:
-    """The foreseen track after its face was seen as ``measured`` (centre x, centre y, width, height)."""
+    """The predicted track after its face was seen as ``measured`` (centre x, centre y, width, height)."""
     gain = track.spread[:, 0] / (track.spread[0, 0] + POSITION_NOISE**2)
     mean = track.mean + (measured - track.mean[:, 0])[:, None] * gain
     mean[2:, 1] = 0.0
@@ -139,13 +155,13 @@ def associate(tracks: Sequence[Track], measured: Floats, scores: FloatArray) -> 
     """The track of each face, or None for a new one.
 
     Args:
-        tracks: foreseen at the frame's time.
+        tracks: predicted at the frame's time.
         measured: N x 4 centres and sizes.
         scores: N, 0..1.
     """
     cost = distances(tracks, measured)
     partner: list[int | None] = [None] * len(measured)
-    for chosen in (np.flatnonzero(scores >= SURE), np.flatnonzero(scores < SURE)):
+    for chosen in (np.flatnonzero(scores >= CONFIDENT), np.flatnonzero(scores < CONFIDENT)):
         free = np.setdiff1d(np.arange(len(tracks)), [column for column in partner if column is not None])
         for row, column in assign(cost[np.ix_(chosen, free)], GATE):
             partner[int(chosen[row])] = int(free[column])
@@ -165,60 +181,31 @@ def distances(tracks: Sequence[Track], measured: Floats) -> Floats:
     return np.where(np.abs(growth) > SIZE_CHANGE, np.inf, squared)
 
 
-def assign(cost: Floats, limit: float) -> Iterator[tuple[int, int]]:
-    """Pairs of rows and columns with the least total cost, leaving out pairs that cost more than ``limit``.
+def assign(cost: Floats, limit: float) -> list[tuple[int, int]]:
+    """Pairs of rows and columns with the least total cost, where a row may stay alone at the cost ``limit``.
 
-    Shortest augmenting paths (Jonker & Volgenant, Computing 38, 1987), with a column of cost ``limit`` of its own for each row,
-    which it takes rather than a worse one.
+    Args:
+        cost: rows x columns; a pair that costs more than ``limit`` (infinity, for one) is never made.
+        limit: what each row costs that stays alone.
 
     Example:
-        >>> sorted(assign(np.array([[1.0, 2.0], [1.5, 9.0]]), limit=5.0))
+        >>> assign(np.array([[1.0, 2.0], [1.5, 9.0]]), limit=5.0)
         [(0, 1), (1, 0)]
     """
-    rows, columns = cost.shape
-    alone = np.full((rows, rows), 2 * limit + 1e9)
-    np.fill_diagonal(alone, limit)
-    full = np.hstack([np.where(cost <= limit, cost, 2 * limit + 1e9), alone])
-    row_of = np.full(columns + rows, -1)
-    row_price, column_price = np.zeros(rows), np.zeros(columns + rows)
-    for row in range(rows):
-        _augment(full, row, row_of, row_price, column_price)
-    for column in range(columns):
-        if row_of[column] >= 0:
-            yield int(row_of[column]), column
+    # Imported here, as PyAV is in its place: this module can then be imported without the extra, and quickly.
+    from scipy.optimize import linear_sum_assignment
 
-
-def _augment(cost: Floats, start: int, row_of: NDArray[np.int_], row_price: Floats, column_price: Floats) -> None:
-    """Give row ``start`` a column, moving others along the shortest path of reduced costs; prices stay consistent."""
-    count = cost.shape[1]
-    length, before = np.full(count, np.inf), np.full(count, -1)
-    done = np.zeros(count, bool)
-    row, reached = start, 0.0
-    visited: list[int] = []
-    while True:
-        reduced = reached + cost[row] - row_price[row] - column_price
-        shorter = ~done & (reduced < length)
-        length[shorter], before[shorter] = reduced[shorter], row
-        column = int(np.argmin(np.where(done, np.inf, length)))
-        reached, done[column] = float(length[column]), True
-        if row_of[column] < 0:
-            break
-        visited.append(column)
-        row = int(row_of[column])
-    row_price[start] += reached
-    for passed in visited:
-        row_price[row_of[passed]] += reached - length[passed]
-        column_price[passed] -= reached - length[passed]
-    while True:
-        row = int(before[column])
-        previous = np.flatnonzero(row_of == row)
-        row_of[column] = row
-        if row == start:
-            return
-        column = int(previous[previous != column][0])
+    # A pair at the cost of the limit stands for a row that stays alone: it changes no total, and is left out below.
+    rows, columns = linear_sum_assignment(np.where(cost <= limit, cost, limit))
+    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if cost[row, column] <= limit]
 
 
 def to_centres(boxes: NDArray[np.floating]) -> Floats:
     """Boxes ``xyxy`` as centre x, centre y, width, height."""
     corners = boxes.astype(np.float64).reshape(-1, 4)
     return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+
+
+def _is_inside(box: Floats, height: int, width: int) -> bool:
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return bool(0 <= x < width and 0 <= y < height)

@@ -13,7 +13,7 @@ from fsrfer.errors import InputError
 from fsrfer.files import atomic_path
 from fsrfer.output.annotation import annotate
 from fsrfer.types import Box, UInt8Image
-from fsrfer.video.recognizer import Moment
+from fsrfer.video.results import FrameResult
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -33,7 +33,7 @@ BLUR_MARGIN = 0.2
 
 
 class VideoWriter:
-    """An MP4 file, written as one part a time window so that a stopped run can go on; the parts are joined at the end."""
+    """An MP4 file, written as one part a time window so that a stopped run can be resumed; the parts are joined at the end."""
 
     def __init__(self, path: Path, blur: bool = False, mark: int | None = None):
         """Prepare to write.
@@ -41,7 +41,7 @@ class VideoWriter:
         Args:
             path: of the video; its parts lie in a folder beside it until the end.
             blur: whether faces are pixelated.
-            mark: from `mark`, to go on from there; None to begin anew.
+            mark: from `mark`, to resume from there; None to begin anew.
 
         Raises:
             InputError: the folder cannot be written, or parts are gone.
@@ -62,26 +62,27 @@ class VideoWriter:
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
 
-    def add(self, moment: Moment) -> None:
+    def add(self, result: FrameResult) -> None:
         """Draw and write one frame."""
         import av
 
-        picture = self.draw(moment)
+        picture = self.draw(result)
         if self._open is None:
-            self._open = self._start_part(picture.shape[1], picture.shape[0], moment.time)
+            self._open = self._start_part(picture.shape[1], picture.shape[0], result.time)
         container, stream, start = self._open
         canvas = fit(picture, stream.codec_context.width, stream.codec_context.height)
         frame = av.VideoFrame.from_ndarray(canvas, format="rgb24")
-        frame.pts, frame.time_base = round((moment.time - start) * TICKS), Fraction(1, TICKS)
+        frame.pts, frame.time_base = round((result.time - start) * TICKS), Fraction(1, TICKS)
         container.mux(stream.encode(frame))
 
-    def draw(self, moment: Moment) -> UInt8Image:
+    def draw(self, result: FrameResult) -> UInt8Image:
         """The frame with its results; with `blur`, nobody can be recognised in it, a face that was just lost included."""
-        if moment.rgb is None:
-            raise ValueError("the moment carries no picture")
-        faces = [sighting.face for sighting in moment.sightings]
-        rgb = pixelate(moment.rgb, [*(face.box for face in faces), *moment.hidden]) if self._blur else moment.rgb
-        return np.asarray(annotate(rgb, faces, 2 if 2 * max(moment.size) <= LARGEST_SIDE else 1))
+        if result.rgb is None:
+            raise ValueError("the result carries no picture")
+        faces = [tracked.face for tracked in result.faces]
+        rgb = pixelate(result.rgb, [*(face.box for face in faces), *result.hidden]) if self._blur else result.rgb
+        zoom = 2 if 2 * max(result.width, result.height) <= LARGEST_SIDE else 1
+        return np.asarray(annotate(rgb, faces, zoom))
 
     def end_part(self) -> None:
         """Close the part of this time window, if any frame was written to it."""
@@ -97,7 +98,7 @@ class VideoWriter:
         return len(self._parts())
 
     def finish(self, keep_parts: bool) -> None:
-        """Join the parts into the video without encoding them again; the parts stay if the run may go on."""
+        """Join the parts into the video without encoding them again; the parts stay if the run may be resumed."""
         self.end_part()
         parts = self._parts()
         if parts:
@@ -110,7 +111,7 @@ class VideoWriter:
         import av
 
         path = self._folder / f"{len(self._parts()):06d}-{round(time * TICKS)}.mp4"
-        container = av.open(str(path), "w")
+        container = av.open(str(path.absolute()), "w")  # FFmpeg takes what stands before a colon for a protocol
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         stream: Any = container.add_stream(codec, rate=TICKS)
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
@@ -141,7 +142,7 @@ def pixelate(rgb: UInt8Image, boxes: Iterable[Box]) -> UInt8Image:
 
 
 def fit(picture: UInt8Image, width: int, height: int) -> UInt8Image:
-    """The picture cut or padded on its right and below; a stream may change its size on the way."""
+    """The picture padded on its right and below, to sides that can be encoded."""
     canvas = np.zeros((height, width, 3), np.uint8)
     part = picture[:height, :width]
     canvas[: part.shape[0], : part.shape[1]] = part
@@ -158,10 +159,10 @@ def join(parts: Sequence[Path], starts: Sequence[int], target: Path) -> None:
     """
     import av
 
-    with av.open(str(target), "w", format="mp4") as output:
+    with av.open(str(target.absolute()), "w", format="mp4") as output:
         stream = None
         for part, start in zip(parts, starts, strict=True):
-            with av.open(str(part)) as container:
+            with av.open(str(part.absolute())) as container:
                 source = container.streams.video[0]
                 stream = stream or output.add_stream_from_template(source)
                 for packet in container.demux(source):

@@ -7,12 +7,12 @@ from PIL import Image
 from fsrfer.cli.demo import GAP, HEIGHTS, bundled_portrait, largest_inside, shrinking_row
 from fsrfer.cli.main import main
 from fsrfer.errors import InputError
-from fsrfer.photo.results import likeliest
+from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.types import Box, Face
 
 
 def face(box: Box) -> Face:
-    answer = likeliest(np.full(7, 1 / 7, np.float32), box[3] - box[1], 0.5, 0.0)
+    answer = CertaintyRule(0.5, min_face=0.0).judge(np.full(7, 1 / 7, np.float32), box[3] - box[1])
     return Face(box, 0.9, None, box[3] - box[1], answer.expression, answer.probability, answer.probabilities, False)
 
 

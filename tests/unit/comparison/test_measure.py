@@ -58,9 +58,9 @@ def test_a_data_set_becomes_faces_with_a_fingerprint():
 
 def test_stored_probabilities_are_those_of_the_degraded_faces(tmp_path):
     faces = Faces.of(album())
-    measure([method(gflop=0.5, note="a toy")], faces, [1, 2.5], 3, tmp_path)
+    measure([method(gflop=0.5)], faces, [1, 2.5], 3, tmp_path)
     runs = Store.load(tmp_path).runs()["bright"]
-    assert (runs.title, runs.gflop, runs.note) == ("Bright", 0.5, "a toy")
+    assert (runs.title, runs.gflop) == ("Bright", 0.5)
     assert runs.milliseconds > 0
     assert list(runs.probabilities) == [1.0, 2.5]
     degraded = [shrink_and_restore(faces.load(i), 2.5) for i in range(12)]

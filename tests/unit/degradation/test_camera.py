@@ -4,7 +4,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from fsrfer.degradation.camera import (
@@ -18,7 +17,7 @@ from fsrfer.degradation.camera import (
     draw,
     effective_sizes,
 )
-from fsrfer.degradation.resize import BatchDegrader, resize_matrix
+from fsrfer.degradation.resize import BatchDegrader
 
 POOR = CameraSettings(share=0.5, blur=0.8, motion=2.0, noise=10.0, jpeg_quality=30)
 CLEAN = CameraSettings(share=1.0, blur=0.0, motion=0.0, noise=0.0, jpeg_quality=NO_JPEG)
@@ -119,18 +118,6 @@ def test_a_clean_bicubic_camera_is_plain_shrinking():
     # The camera rounds once where plain shrinking rounds after each axis.
     assert difference.abs().max() <= 2
     assert difference.abs().mean() < 0.3
-
-
-@pytest.mark.parametrize(
-    ("kernel", "resampling"),
-    list(zip(KERNELS, (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resampling.BOX), strict=True)),
-)
-@pytest.mark.parametrize("lengths", [(48, 48), (48, 31), (48, 16), (48, 5), (7, 20)])
-def test_kernels_are_pils(kernel, resampling, lengths):
-    image = np.random.default_rng(2).integers(0, 256, (9, lengths[0]), np.uint8)
-    ours = np.clip(image @ resize_matrix(*lengths, kernel).T, 0, 255)
-    pils = np.asarray(Image.fromarray(image).resize((lengths[1], 9), resampling))
-    assert np.abs(ours - pils).max() <= 0.6
 
 
 def impulses(count=1, size=65):

@@ -11,9 +11,9 @@ from fsrfer.export.release import answers, check_parity, release
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.calibrated import Calibrated
-from fsrfer.networks.compact import CompactNet
 from fsrfer.networks.ensemble import Ensemble
 from fsrfer.networks.norm import BatchNorm2d
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Calibration
 from support.made_faces import pattern
@@ -25,7 +25,7 @@ INFO = ModelInfo("tiny", "1", EXPRESSIONS, 16, "grey", 0.0, flip=True)
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    net = CompactNet(size=16, stem=4, widths=(8,), blocks=(1,), uplift_hidden=4, uplift_blocks=1).eval()
+    net = ResidualNet(size=16, stem=4, widths=(8,), blocks=(1,), uplift_hidden=4, uplift_blocks=1).eval()
     with torch.no_grad():
         for parameter in net.parameters():  # a network at its start answers nearly alike for all faces
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -81,7 +81,7 @@ def test_a_kernel_is_rounded_to_127ths_of_the_largest_weight_of_each_output_chan
 
 def test_rounded_kernels_answer_the_same_in_a_quarter_of_the_bytes(tmp_path):
     torch.manual_seed(0)
-    network = CompactNet(size=16, stem=16, widths=(64,), blocks=(2,), sized=False)
+    network = ResidualNet(size=16, stem=16, widths=(64,), blocks=(2,))
     for norm in (module for module in network.modules() if isinstance(module, BatchNorm2d)):
         torch.nn.init.normal_(norm.weight)  # folded into the kernels, it must not spoil their rounding
     torch.nn.init.zeros_(network.stages[0][1].norm2.weight)
@@ -98,7 +98,7 @@ def test_rounded_kernels_answer_the_same_in_a_quarter_of_the_bytes(tmp_path):
 
 def test_kernels_in_bytes_are_computed_with_as_the_float32_kernels_that_they_stand_for(tmp_path):
     torch.manual_seed(0)
-    model = to_onnx(CompactNet(size=16, stem=16, widths=(64,), blocks=(2,), sized=False), 1, 16)
+    model = to_onnx(ResidualNet(size=16, stem=16, widths=(64,), blocks=(2,)), 1, 16)
     store_bytes(model)
     write_model(model, INFO, tmp_path / "bytes.onnx")
     stored = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
@@ -117,7 +117,7 @@ def test_kernels_in_bytes_are_computed_with_as_the_float32_kernels_that_they_sta
 
 def test_an_ensemble_is_released_as_one_model(network, faces, tmp_path):
     torch.manual_seed(1)
-    other = CompactNet(size=16, stem=4, stem_stride=2, widths=(8,), blocks=(1,)).eval()
+    other = ResidualNet(size=16, stem=4, stem_stride=2, widths=(8,), blocks=(1,)).eval()
     ensemble = Ensemble([network, other])
     release(ensemble, INFO, *faces, HEIGHTS, "made valid", tmp_path / "m.onnx")
     found, views = ExpressionModel(tmp_path / "m.onnx").answers(faces[0]), answers(ensemble, faces[0], flip=True)
@@ -126,7 +126,7 @@ def test_an_ensemble_is_released_as_one_model(network, faces, tmp_path):
 
 def test_the_networks_of_an_exported_ensemble_count_by_the_estimated_size(network, faces, tmp_path):
     torch.manual_seed(1)
-    ensemble = Ensemble([network, CompactNet(size=16, stem=4, widths=(8,), blocks=(1,), sized=False)]).eval()
+    ensemble = Ensemble([network, ResidualNet(size=16, stem=4, widths=(8,), blocks=(1,))]).eval()
     calibration = Calibration((0.0,), ((0.0, 0.0), (0.5, -1.0)), (0.0,) * 7)
     write_model(to_onnx(Calibrated(ensemble, calibration), 1, 16), replace(INFO, flip=False), tmp_path / "m.onnx")
     with torch.no_grad():
@@ -136,12 +136,6 @@ def test_the_networks_of_an_exported_ensemble_count_by_the_estimated_size(networ
     expected = (1 - share) * output.each[:, 0] + share * output.each[:, 1]
     found = ExpressionModel(tmp_path / "m.onnx").probabilities(faces[0])
     np.testing.assert_allclose(found, expected.softmax(1).numpy(), atol=1e-4)
-
-
-def test_a_network_that_estimates_no_size_is_exported_with_logits_alone(faces, tmp_path):
-    network = CompactNet(size=16, stem=4, widths=(8,), blocks=(1,), sized=False).eval()
-    release(network, INFO, *faces, HEIGHTS, "made valid", tmp_path / "m.onnx")
-    assert ExpressionModel(tmp_path / "m.onnx").answers(faces[0]).effective_px is None
 
 
 def test_confusions_travel_with_the_model_one_a_height(network, faces, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fsrfer.evaluation.metrics import soft_confusion
 from fsrfer.group.estimate import (
     MOST_ROWS,
     SIZE_EDGES,
@@ -13,7 +14,6 @@ from fsrfer.group.estimate import (
     join_alike,
     size_labels,
 )
-from fsrfer.group.quantification import soft_confusion
 from fsrfer.labels import EXPRESSIONS
 from support.toy_model import TOY_INFO
 

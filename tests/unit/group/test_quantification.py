@@ -3,18 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsrfer.group.quantification import (
-    adjusted_count,
-    classify_and_count,
-    confusion_at,
-    expectation_maximisation,
-    likelihood,
-    mean_probability,
-    onto_simplex,
-    posterior_shares,
-    rates,
-    soft_confusion,
-)
+from fsrfer.evaluation.metrics import soft_confusion
+from fsrfer.group.quantification import confusion_at, expectation_maximisation, likelihood, posterior_shares
+from quantifiers import adjusted_count, classify_and_count, mean_probability, onto_simplex, rates
 
 SEEDS = st.integers(0, 2**32 - 1)
 

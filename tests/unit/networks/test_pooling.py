@@ -1,6 +1,6 @@
 import torch
 
-from fsrfer.networks.compact import CompactNet, PlacePooling, last_side, stem_convolution
+from fsrfer.networks.residual import PlacePooling, ResidualNet, last_side, stem_convolution
 
 
 def test_it_begins_as_the_mean():
@@ -19,7 +19,7 @@ def test_a_place_counts_by_its_weight_in_its_own_channel():
 def test_the_last_map_is_as_large_as_it_says():
     for size in (16, 24, 25, 50):
         for stride in (1, 2, 4):
-            network = CompactNet(size=size, stem=4, stem_stride=stride, widths=(4, 8), blocks=(1, 1), placed=True)
+            network = ResidualNet(size=size, stem=4, stem_stride=stride, widths=(4, 8), blocks=(1, 1), placed=True)
             side = last_side(size, 2, stride)
             assert network.analyse(torch.zeros(2, 1, size, size)).lifted.shape[2:] == (side, side)
 

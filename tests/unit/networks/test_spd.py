@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -11,10 +12,11 @@ from fsrfer.networks.spd import (
     Spectral,
     covariance_pool,
     loewner_matrix,
-    log_eig,
     log_eig_of_re_eig,
-    re_eig,
+    spectral_map,
 )
+
+re_eig, log_eig = (partial(spectral_map, function=function) for function in (RECTIFIER, LOGARITHM))
 
 
 def symmetric(x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fsrfer.networks.compact import CompactNet
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.networks.uplift import FeatureUplift
 
 FEATURES = torch.rand(3, 8, 6, 6, generator=torch.Generator().manual_seed(0))
@@ -44,16 +44,8 @@ def test_lifted_features_are_never_negative():
 
 
 def test_the_answer_does_not_bend_the_estimated_size():
-    network = somewhere(CompactNet(size=16, stem=4, widths=(8,), blocks=(1,), uplift_hidden=4, uplift_blocks=1))
+    network = somewhere(ResidualNet(size=16, stem=4, widths=(8,), blocks=(1,), uplift_hidden=4, uplift_blocks=1))
     output = network.analyse(torch.rand(4, 1, 16, 16) * 255)
     (output.logits.square().sum() + output.lifted.square().sum()).backward()
     assert all(parameter.grad is None for parameter in network.effective_size.parameters())
     assert network.uplift.blocks[0].modulation[0].weight.grad.abs().max() > 0
-
-
-def test_a_fixed_extractor_gives_features_without_and_sizes_with_a_gradient():
-    network = somewhere(CompactNet(size=16, stem=4, widths=(8,), blocks=(1,)))
-    features, log2_px = network.extract(torch.rand(4, 1, 16, 16) * 255)
-    assert not features.requires_grad
-    log2_px.sum().backward()
-    assert all(parameter.grad is not None for parameter in network.effective_size.parameters())

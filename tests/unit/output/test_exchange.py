@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 
 from fsrfer.errors import InputError
+from fsrfer.group.counting import count_group
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.exchange import PY_FEAT_COLUMNS
-from fsrfer.photo.results import FACE_COLUMNS, PhotoResult, summarise
+from fsrfer.output.rows import FACE_COLUMNS
+from fsrfer.photo.results import PhotoResult
 from fsrfer.types import Face
 from support.toy_model import TOY_INFO
 
@@ -23,10 +25,10 @@ def face(index: int, left: float) -> Face:
 def result() -> PhotoResult:
     faces = (face(3, 5), face(5, 40))
     picture = np.full((60, 80, 3), 90, np.uint8)
-    return PhotoResult("a <b>.jpg", 80, 60, faces, summarise(faces), picture=lambda: picture, info=TOY_INFO)
+    return PhotoResult("a <b>.jpg", 80, 60, faces, count_group(faces), picture=picture, info=TOY_INFO)
 
 
-NOBODY = PhotoResult("none.jpg", 80, 60, (), summarise(()), info=TOY_INFO)
+NOBODY = PhotoResult("none.jpg", 80, 60, (), count_group(()), info=TOY_INFO)
 
 
 def test_supervision_takes_the_faces(result: PhotoResult) -> None:

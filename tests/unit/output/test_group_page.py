@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from PIL import Image
 
 from fsrfer.group.estimate import GroupEstimate, Share
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.output.charts import COLOURS, Point, draw_timeline, histogram, share_bars, ticks
+from fsrfer.output.charts import COLOURS, Point, histogram, share_bars, ticks, timeline
 from fsrfer.output.page import MOST_POINTS, Report, Timeline
+from fsrfer.output.render import render
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -25,6 +27,23 @@ def shares(tilt: float = 0.0) -> dict[str, Share]:
         name: Share(float(value), float(value) * 0.6, min(1.0, float(value) * 1.5))
         for name, value in zip(EXPRESSIONS, values, strict=True)
     }
+
+
+class TextOf(HTMLParser):
+    """A page as a browser takes it: its kinds of elements, and its texts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
 
 
 def points(count: int) -> list[Point]:
@@ -53,8 +72,27 @@ def test_the_page_asks_nobody_for_anything() -> None:
     assert "default-src 'none'" in page
 
 
+def test_no_text_becomes_markup() -> None:
+    nasty = """<script>alert("1")</script> & 'x' {{ 7 * 7 }}"""
+    report = replace(
+        REPORT,
+        title=nasty,
+        subtitle=nasty,
+        cards=[(nasty, nasty)],
+        axis=nasty,
+        sizes={nasty: 1},
+        warnings=[nasty],
+        facts=[(nasty, nasty)],
+    )
+    parts = TextOf(report.to_html())
+    assert parts.texts.count(nasty) == 10
+    assert parts.tags == TextOf(REPORT.to_html()).tags
+
+
 def test_every_drawing_is_well_formed() -> None:
-    for drawing in re.findall(r"<svg.*?</svg>", REPORT.to_html()):
+    drawings = re.findall(r"<svg.*?</svg>", REPORT.to_html(), re.DOTALL)
+    assert len(drawings) == 3
+    for drawing in drawings:
         assert ET.fromstring(drawing).tag == "svg"
         assert "nan" not in drawing
 
@@ -75,7 +113,7 @@ def test_the_figures_are_there_to_be_read() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 500])
 def test_timelines_of_any_length(count: int) -> None:
-    assert ET.fromstring(draw_timeline(points(count), "time", True)) is not None
+    assert ET.fromstring(render("timeline.svg.jinja", chart=timeline(points(count), "time", True))) is not None
 
 
 def test_a_long_timeline_is_thinned_and_keeps_its_ends() -> None:
@@ -89,8 +127,8 @@ def test_a_long_timeline_is_thinned_and_keeps_its_ends() -> None:
 
 
 def test_bars_histograms_and_ticks() -> None:
-    assert share_bars(shares()).count("<rect") == 7
-    assert "-" in histogram(["a", "b"], [None, 3])
+    assert render("share_bars.svg.jinja", chart=share_bars(shares())).count("<rect") == 7
+    assert ">-<" in render("histogram.svg.jinja", chart=histogram({"a": None, "b": 3}))
     assert ticks(0, 3600) == [0, 600, 1200, 1800, 2400, 3000, 3600]
     assert set(COLOURS) == set(EXPRESSIONS)
 

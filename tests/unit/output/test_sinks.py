@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fsrfer.errors import InputError
+from fsrfer.group.counting import count_group
 from fsrfer.labels import EXPRESSIONS, by_name
-from fsrfer.output.sinks import Album, format_for, open_sink, printable
-from fsrfer.photo.results import CropResult, PhotoResult, summarise
+from fsrfer.output.sinks import AnnotatedPhotos, format_for, open_crop_sink, open_photo_sink, printable
+from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.types import Expression, Face, UInt8Image
 
 PROBABILITIES = by_name([0.04, 0.04, 0.04, 0.76, 0.04, 0.04, 0.04])
@@ -21,7 +23,7 @@ def photo(source: str, faces: int = 1, shade: int = 100, effective_px: float | N
     face = Face(box, 0.9, None, 25.0, "happiness", 0.76, PROBABILITIES, True, effective_px=effective_px)
     many = (face,) * faces
     picture: UInt8Image = np.full((60, 80, 3), shade, np.uint8)
-    return PhotoResult(source, 80, 60, many, summarise(many), picture=lambda: picture)
+    return PhotoResult(source, 80, 60, many, count_group(many), picture=picture)
 
 
 PHOTOS = [
@@ -36,7 +38,8 @@ CROPS = [
 
 
 def write(path: Path, results: list[PhotoResult] | list[CropResult], chosen: str) -> str:
-    with open_sink(chosen, path, "photos" if isinstance(results[0], PhotoResult) else "crops") as sink:
+    opened = open_photo_sink if isinstance(results[0], PhotoResult) else open_crop_sink
+    with opened(chosen, path) as sink:
         for result in results:
             sink.write(result)
     return path.read_text(encoding="utf-8")
@@ -112,14 +115,20 @@ def test_the_format_follows_the_suffix_unless_it_is_named() -> None:
     assert format_for(None, Path("a.CSV")) == "csv"
     assert format_for(None, Path("a.jsonl")) == "json"
     assert format_for("json", Path("a.csv")) == "json"
-    assert format_for(None, Path("a.xyz")) == "table"
+    assert format_for(None, Path("a.txt")) == format_for(None, Path("/dev/null")) == "table"
+    for unknown in ("a.xlsx", "a.html"):
+        with pytest.raises(
+            InputError, match=r"no format is known by this name; use \.json, \.jsonl, \.ndjson, \.csv, \.txt"
+        ):
+            format_for(None, Path(unknown))
+    assert format_for("csv", Path("a.xlsx")) == "csv"
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure: type[BaseException]) -> None:
     target = tmp_path / "out.csv"
     target.write_text("old")
-    with pytest.raises(failure), open_sink("csv", target, "photos") as sink:
+    with pytest.raises(failure), open_photo_sink("csv", target) as sink:
         sink.write(PHOTOS[0])
         raise failure
     assert target.read_text() == "old"
@@ -140,8 +149,9 @@ def test_control_characters_cannot_reach_the_terminal(tmp_path: Path) -> None:
 
 def test_drawings_of_photos_with_the_same_name_are_kept_apart(tmp_path: Path) -> None:
     sources = ["one/a.jpg", "two/a.jpg", "two/a.webp"]
-    album = Album(tmp_path / "drawn", sources)
-    paths = [album.add(photo(source, shade=shade)) for source, shade in zip(sources, (10, 120, 240), strict=True)]
+    drawn = AnnotatedPhotos(tmp_path / "drawn", sources)
+    rows = zip(sources, (10, 120, 240), strict=True)
+    paths = [drawn.save(source, photo(source, shade=shade).annotated()) for source, shade in rows]
     assert [path.name for path in paths] == ["a.jpg", "a-2.jpg", "a.png"]
     shades = [np.median(np.asarray(Image.open(path))) for path in paths]
     assert shades == pytest.approx([10, 120, 240], abs=3)
@@ -151,6 +161,6 @@ def test_a_drawing_never_overwrites_a_photo(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("RGB", (80, 60)).save(tmp_path / name)
     before = [(tmp_path / name).read_bytes() for name in ("a.png", "b.png")]
-    album = Album(tmp_path, [str(tmp_path / name) for name in ("a.png", "b.png")])
-    assert album.add(photo(str(tmp_path / "a.png"))).name == "a-2.png"
+    drawn = AnnotatedPhotos(tmp_path, [str(tmp_path / name) for name in ("a.png", "b.png")])
+    assert drawn.save(str(tmp_path / "a.png"), photo("a.png").annotated()).name == "a-2.png"
     assert [(tmp_path / name).read_bytes() for name in ("a.png", "b.png")] == before

@@ -1,3 +1,5 @@
+import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,10 @@ from PIL import Image
 from fsrfer import Recognizer
 from fsrfer.errors import InputError
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.photo.recognizer import user_boxes
+from fsrfer.recognition.boxes import user_boxes
+from fsrfer.recognition.model import Answers, ExpressionModel
 from fsrfer.recognition.sources import Picture
-from fsrfer.types import UInt8Image
+from fsrfer.types import Detections, UInt8Image
 from support.toy_model import stripes, write_toy
 
 
@@ -138,9 +141,13 @@ def test_a_grey_array_is_a_picture(recognizer: Recognizer) -> None:
 
 
 def test_a_crop_goes_to_the_network_whole_and_never_through_the_detector(
-    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+    toy: Path,
 ) -> None:
-    monkeypatch.setattr(Recognizer, "detector", property(lambda _: pytest.fail("the detector was asked")))
+    class NeverAsked:
+        def detect(self, image: UInt8Image) -> Detections:
+            pytest.fail("the detector was asked")
+
+    recognizer = Recognizer(toy, NeverAsked())
     crops = [face(winner, size) for winner, size in ((0, 28), (6, 140), (3, 14))]
     answers = recognizer.classify(crops)
     assert [answer.expression for answer in answers] == [EXPRESSIONS[0], EXPRESSIONS[6], EXPRESSIONS[3]]
@@ -153,12 +160,20 @@ def test_a_crop_that_cannot_be_read_says_which(recognizer: Recognizer) -> None:
         recognizer.classify([face(0), np.zeros((2, 2), np.float32)])  # type: ignore[list-item]
 
 
-def test_crops_are_recognised_in_batches_in_order_with_failures_between(
-    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batches: list[int] = []
-    run = recognizer._model._answers_of_chunk
-    monkeypatch.setattr(recognizer._model, "_answers_of_chunk", lambda crops: batches.append(len(crops)) or run(crops))
+class Counting(ExpressionModel):
+    """A model that remembers how many crops it was given at once."""
+
+    batches: list[int]
+
+    def answers(self, crops: UInt8Image) -> Answers:
+        self.batches.append(len(crops))
+        return super().answers(crops)
+
+
+def test_crops_are_recognised_in_batches_in_order_with_failures_between(toy: Path) -> None:
+    model = Counting(toy, threads=1)
+    model.batches = []
+    recognizer = Recognizer(model)
     pictures = [Picture(str(index), face(index % 7), None) for index in range(150)]
     pictures[3] = Picture("3", None, "3: no such file")
     results = list(recognizer.classify_pictures(iter(pictures)))
@@ -171,7 +186,7 @@ def test_crops_are_recognised_in_batches_in_order_with_failures_between(
         if result.expression and result.expression.expression != EXPRESSIONS[index % 7]
     ]
     assert wrong == []
-    assert len(batches) == 3
+    assert len(model.batches) == 3
 
 
 def test_a_failed_picture_is_a_result_with_an_error(recognizer: Recognizer) -> None:
@@ -198,3 +213,73 @@ def test_a_photo_without_a_face_file_left_cannot_be_drawn(recognizer: Recognizer
     path.unlink()
     with pytest.raises(InputError):
         result.annotated()
+
+
+def test_one_picture_is_no_list_of_crops(recognizer: Recognizer) -> None:
+    for picture in (face(0), "a.png", Path("a.png"), Image.fromarray(face(0)), b"bytes"):
+        with pytest.raises(InputError, match=r"write classify\(\[crop\]\)"):
+            recognizer.classify(picture)  # type: ignore[arg-type]
+
+
+def test_bytes_and_open_files_are_pictures(recognizer: Recognizer, tmp_path: Path) -> None:
+    path, boxes = tmp_path / "photo.png", [[0, 0, 56, 56]]
+    Image.fromarray(face(2)).save(path)
+    expected = recognizer.predict(path, boxes).faces
+    assert recognizer.predict(path.read_bytes(), boxes).faces == expected
+    with path.open("rb") as stream:
+        assert recognizer.predict(stream, boxes).faces == expected
+
+
+def test_results_can_be_sent_to_another_process_and_compared(recognizer: Recognizer, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(face(2)).save(path)
+    for source in (path, face(2), Image.fromarray(face(2))):
+        result = recognizer.predict(source, [[0, 0, 56, 56]])
+        copy = pickle.loads(pickle.dumps(result))
+        assert copy == result
+        assert np.array_equal(np.asarray(copy.annotated()), np.asarray(result.annotated()))
+
+
+def test_a_recogniser_can_be_sent_to_another_process(recognizer: Recognizer) -> None:
+    recognizer.predict(face(0))  # the detector is loaded
+    copy = pickle.loads(pickle.dumps(recognizer))
+    assert copy.predict(face(2), [[0, 0, 56, 56]]) == recognizer.predict(face(2), [[0, 0, 56, 56]])
+    assert copy.predict(face(0)).faces == ()
+
+
+def test_a_result_keeps_its_own_pixels_or_none(recognizer: Recognizer) -> None:
+    frame = face(1)
+    kept, left = (recognizer.predict(frame, [[10, 20, 40, 50]], keep_picture=keep) for keep in (True, False))
+    before = np.asarray(kept.annotated())
+    frame[:] = 0  # the caller uses the buffer again
+    assert np.array_equal(np.asarray(kept.annotated()), before)
+    with pytest.raises(InputError, match="no picture to draw on"):
+        left.annotated()
+
+
+@pytest.mark.parametrize(
+    ("array", "advice"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "astype('uint8')"),
+        (np.zeros((3, 40, 50), np.uint8), "x.transpose(1, 2, 0)"),
+        (np.zeros((40, 50, 4), np.uint8), "x[..., :3]"),
+        (np.zeros((1, 40, 50, 3), np.uint8), "x[0]"),
+    ],
+)
+def test_arrays_of_another_kind_are_told_what_to_do(recognizer: Recognizer, array: np.ndarray, advice: str) -> None:
+    with pytest.raises(InputError, match=re.escape(advice)):
+        recognizer.predict(array)
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"), [(MemoryError(), "not enough memory"), (TypeError("x"), "a fault of fsrfer itself")]
+)
+def test_whatever_fails_in_one_photo_is_that_photos_error(toy: Path, failure: Exception, words: str) -> None:
+    class Failing:
+        def detect(self, image: UInt8Image) -> Detections:
+            raise failure
+
+    result = Recognizer(toy, Failing()).predict_picture(Picture("a.png", face(0)))
+    assert result.error is not None
+    assert result.error.startswith("a.png: ")
+    assert words in result.error

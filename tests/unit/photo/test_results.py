@@ -4,8 +4,10 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
+from fsrfer.group.counting import count_group
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.photo.results import CROP_COLUMNS, FACE_COLUMNS, CropResult, PhotoResult, likeliest, summarise
+from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS
+from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.types import Expression, Face
 
 
@@ -20,11 +22,11 @@ def face(
 
 
 def photo(*faces: Face) -> PhotoResult:
-    return PhotoResult("fête.jpg", 100, 50, faces, summarise(faces))
+    return PhotoResult("fête.jpg", 100, 50, faces, count_group(faces))
 
 
 def test_a_group_counts_all_faces_and_averages_those_large_enough() -> None:
-    group = summarise(
+    group = count_group(
         [face("fear"), face("anger", certain=False), face("anger"), face("disgust", False, too_small=True)]
     )
     assert (group.faces, group.uncertain, group.too_small) == (4, 2, 1)
@@ -35,8 +37,8 @@ def test_a_group_counts_all_faces_and_averages_those_large_enough() -> None:
 
 
 def test_no_faces_have_no_shares() -> None:
-    assert set(summarise([]).shares.values()) == {0}
-    assert set(summarise([face("fear", False, too_small=True)]).mean_probabilities.values()) == {0}
+    assert set(count_group([]).shares.values()) == {0}
+    assert set(count_group([face("fear", False, too_small=True)]).mean_probabilities.values()) == {0}
 
 
 def test_the_dictionary_has_the_published_fields_and_survives_json() -> None:
@@ -81,27 +83,6 @@ def test_a_data_frame_has_a_row_a_face() -> None:
 def test_results_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         photo().error = "no"  # type: ignore[misc]
-
-
-def test_the_likeliest_expression_is_certain_only_when_large_enough() -> None:
-    probabilities = np.array([0.1, 0.6, 0.1, 0.05, 0.05, 0.05, 0.05], np.float32)
-    assert likeliest(probabilities, 20, certain_from=0.55, min_face=6).certain
-    assert not likeliest(probabilities, 20, certain_from=0.65, min_face=6).certain
-    assert not likeliest(probabilities, 5, certain_from=0.55, min_face=6).certain
-    assert not likeliest(probabilities, 20, 0.55, 6, effective_px=7.0, certain_px=8.0).certain
-    assert likeliest(probabilities, 20, 0.55, 6, effective_px=9.0, certain_px=8.0).certain
-    assert not likeliest(probabilities, 7, 0.55, 6, certain_px=8.0).certain
-    assert likeliest(probabilities, 5, 0.55, 6).expression == "fear"
-
-
-def test_the_effective_height_never_exceeds_the_height() -> None:
-    probabilities = np.full(7, 1 / 7, np.float32)
-    assert [likeliest(probabilities, 20, 0.1, 6, estimate).effective_px for estimate in (9.5, 48.0, None)] == [
-        9.5,
-        20,
-        None,
-    ]
-    assert likeliest(probabilities, 20, 0.1, 6, 2.0).certain
 
 
 def test_effective_heights_stand_beside_heights_in_every_form() -> None:

@@ -83,3 +83,22 @@ def test_decoding_runs_only_a_little_ahead(tmp_path: Path, monkeypatch: pytest.M
     next(pictures)
     pictures.close()
     assert len(started) < 6
+
+
+def test_drawings_inside_the_input_are_no_sources(album: Path) -> None:
+    assert names(expand([album], leave_out=album / "inner"), album) == ["a.JPG", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("source", "advice"),
+    [
+        ("https://host/a.jpg", "download the picture"),
+        ("-", "not read from standard input"),
+        ("hall.MP4", "use: fsrfer video hall.MP4"),
+        ("x" * 300 + ".jpg", "cannot be looked up"),
+    ],
+)
+def test_what_is_no_file_of_a_picture_says_what_to_do(source: str, advice: str) -> None:
+    (found,) = expand([source])
+    assert found.error is not None
+    assert advice in found.error

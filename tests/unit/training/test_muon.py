@@ -1,5 +1,3 @@
-import copy
-
 import pytest
 import torch
 from torch import nn
@@ -90,17 +88,3 @@ def test_what_is_no_kernel_is_left_to_adamw():
         descend(one, first, step)
         descend(other, adamw, step)
     assert all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
-
-
-def test_a_saved_state_goes_on_as_if_nothing_had_happened():
-    network = kernels_and_the_rest()
-    optimizer = muon(network)
-    descend(network, optimizer, 0)
-    other = kernels_and_the_rest(seed=1)
-    other.load_state_dict(copy.deepcopy(network.state_dict()))
-    again = muon(other, lr=9.0)
-    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    for step in (1, 2):
-        descend(network, optimizer, step)
-        descend(other, again, step)
-    assert all(torch.equal(*pair) for pair in zip(network.parameters(), other.parameters(), strict=True))

@@ -5,14 +5,10 @@ import torch
 from torch import nn
 
 from fsrfer.errors import TrainingError
-from fsrfer.recipes.sections import AugmentationSettings
 from fsrfer.training import augment, checkpoint
-from fsrfer.training.ema import WeightAverage
 from fsrfer.training.randomness import batch_indices, generator
 from fsrfer.training.schedule import warmup_cosine
-
-PLAIN = AugmentationSettings(flip=False, rotation=0.0, scale=0.0, shift=0.0, gamma=0.0, erase=0.0)
-STRONG = AugmentationSettings(flip=True, rotation=20.0, scale=0.2, shift=0.1, gamma=0.4, erase=0.5)
+from support.training_parts import STRONG, UNCHANGED
 
 
 def faces(count=6, size=16):
@@ -33,12 +29,12 @@ def test_a_batch_may_span_several_passes_and_depends_on_its_step_alone():
 
 
 def test_without_changes_a_face_stays_itself():
-    draws = augment.draw(6, PLAIN, generator(0, "augment", 0))
+    draws = augment.draw(6, UNCHANGED, generator(0, "augment", 0))
     torch.testing.assert_close(augment.apply(faces(), draws), faces(), atol=1e-2, rtol=0)
 
 
 def test_a_mirrored_face_is_its_mirror_image():
-    draws = augment.draw(64, PLAIN.model_copy(update={"flip": True}), generator(0, "augment", 0))
+    draws = augment.draw(64, UNCHANGED.model_copy(update={"flip": True}), generator(0, "augment", 0))
     batch = faces(64)
     expected = torch.where(draws.mirror[:, None, None, None] < 0, batch.flip(-1), batch)
     torch.testing.assert_close(augment.apply(batch, draws), expected, atol=1e-2, rtol=0)
@@ -62,20 +58,21 @@ def test_warmup_rises_then_the_cosine_falls_to_zero():
 
 
 def test_a_checkpoint_gives_back_what_it_was_given(tmp_path):
-    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
-    optimizer = torch.optim.AdamW(network.parameters())
-    network(torch.randn(8, 3)).sum().backward()
-    optimizer.step()
-    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "note": [1, 2.5, None, "x", True]}
-    checkpoint.save(tmp_path, 7, state)
+    checkpoint.save(tmp_path, 7, {"note": [1, 2.5, None, "x", True], "network": {"weight": torch.arange(3.0)}})
     step, loaded = checkpoint.load(checkpoint.newest(tmp_path))
     assert step == 7
-    assert loaded["note"] == state["note"]
-    assert all(torch.equal(loaded["network"][name], value) for name, value in network.state_dict().items())
-    other = torch.optim.AdamW(network.parameters(), lr=9)
-    other.load_state_dict(loaded["optimizer"])
-    assert other.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"]
-    assert torch.equal(other.state_dict()["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"])
+    assert loaded["note"] == [1, 2.5, None, "x", True]
+    assert torch.equal(loaded["network"]["weight"], torch.arange(3.0))
+
+
+def test_an_optimisers_moments_come_back_in_the_layout_of_its_parameters(tmp_path):
+    kernel = nn.Parameter(torch.rand(2, 3, 3, 3).contiguous(memory_format=torch.channels_last))
+    optimizer = torch.optim.AdamW([kernel])
+    kernel.sum().backward()
+    optimizer.step()
+    checkpoint.save(tmp_path, 1, checkpoint.state_of({"optimizer": optimizer}))
+    checkpoint.restore({"optimizer": optimizer}, checkpoint.load(checkpoint.newest(tmp_path))[1])
+    assert optimizer.state[kernel]["exp_avg"].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_only_the_newest_checkpoints_are_kept_and_foreign_files_refused(tmp_path):
@@ -90,19 +87,8 @@ def test_only_the_newest_checkpoints_are_kept_and_foreign_files_refused(tmp_path
         checkpoint.load(checkpoint.newest(tmp_path))
 
 
-def test_the_average_follows_slowly_and_counts_exactly():
-    network = nn.BatchNorm1d(1)
-    average = WeightAverage(network, 0.9)
-    with torch.no_grad():
-        network.weight.fill_(2.0)
-        network.num_batches_tracked.fill_(5)
-    average.update(network, step=10**6)
-    assert average.state_dict()["weight"].item() == pytest.approx(0.9 * 1 + 0.1 * 2)
-    assert average.state_dict()["num_batches_tracked"].item() == 5
-
-
 def test_gamma_one_half_brightens_as_worked_out():
-    draws = augment.draw(1, PLAIN, generator(0, "augment", 0))
+    draws = augment.draw(1, UNCHANGED, generator(0, "augment", 0))
     draws.gamma.fill_(0.5)
     grey = torch.full((1, 1, 4, 4), 64.0)
     torch.testing.assert_close(augment.apply(grey, draws), torch.full_like(grey, 255 * math.sqrt(64 / 255)))

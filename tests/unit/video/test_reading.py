@@ -1,13 +1,16 @@
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fsrfer.errors import InputError
-from fsrfer.video.prefetch import ahead
-from fsrfer.video.reading import open_video, without_secrets
+from fsrfer.video.opening import without_secrets
+from fsrfer.video.prefetch import prefetch
+from fsrfer.video.reading import open_video
 
 pytest.importorskip("av", reason="PyAV is not installed (the extra 'video')")
 
@@ -98,19 +101,27 @@ def test_passwords_are_never_shown() -> None:
         open_video("rtsp://user:hunter2@127.0.0.1:9/hall")
     assert "hunter2" not in str(error.value)
     assert without_secrets("clip@home.mp4") == "clip@home.mp4"
+    for address in (
+        "rtsp://u:se/cret@host/hall",
+        "rtsp://u:s@cret@host/x",
+        "http://host/a.mp4?token=secret",
+        "http://h/a@b?p=cret",
+    ):
+        assert "cret" not in without_secrets(address)
+    assert without_secrets("http://host/a.mp4?token=secret") == "http://host/a.mp4"
 
 
 def test_stages_hand_on_items_errors_and_stops() -> None:
-    assert list(ahead(range(50), 3)) == list(range(50))
+    assert list(prefetch(range(50), 3)) == list(range(50))
 
     def failing() -> Iterator[int]:
         yield 1
         raise InputError("broken")
 
     with pytest.raises(InputError, match="broken"):
-        list(ahead(failing(), 3))
+        list(prefetch(failing(), 3))
     before = threading.active_count()
-    endless = ahead(iter(int, 1), 2)
+    endless = prefetch(iter(int, 1), 2)
     next(endless)
     endless.close()
     assert threading.active_count() == before
@@ -123,10 +134,105 @@ def test_a_live_source_drops_the_oldest() -> None:
         yield from range(10)
         may_read.set()
 
-    kept = ahead(source(), 3, dropped.append)
+    kept = prefetch(source(), 3, dropped.append)
     first = next(kept)
     may_read.wait(5)
     rest = list(kept)
     assert [*sorted([first, *rest, *dropped])] == list(range(10))
     assert rest[-1] == 9
     assert dropped
+
+
+@pytest.fixture
+def faults(shared_data: Path) -> Path:
+    folder = shared_data / "faults"
+    if not folder.is_dir():
+        pytest.skip(f"the faulty files are not at {folder}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "looks", "lost"),
+    [
+        ("two-parts.ts", 16, ()),
+        ("changes-size.ts", 12, ()),
+        ("cover-first.mp4", 8, ()),
+        ("corr.mp4", 8, ("damaged", "corrupt")),
+        ("corr.ts", 6, ("corrupt", "missing")),
+    ],
+)
+def test_video_as_it_comes(faults: Path, name: str, looks: int, lost: tuple[str, ...]) -> None:
+    with open_video(faults / name) as clip:
+        frames = list(clip.frames(0.5))
+        ending = clip.ending
+    assert len(frames) == looks
+    times = [frame.time for frame in frames]
+    assert times == sorted(set(times))
+    assert {frame.rgb.shape for frame in frames} == {(270, 480, 3)}
+    assert len(ending.losses) == len(lost)
+    assert all(word in words for word, words in zip(lost, ending.losses, strict=True))
+    assert ending.jumps == (name == "two-parts.ts")
+    assert ending.reason is None
+
+
+@pytest.mark.parametrize(
+    "text", ["ffconcat version 1.0\nfile /etc/passwd\n", "#EXTM3U\n#EXTINF:1,\n/etc/hosts\n", "\ufeff#EXTM3U\nx.ts\n"]
+)
+def test_a_list_of_other_files_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="a list of other files, not a video"):
+        open_video(path)
+
+
+def test_a_colon_in_a_relative_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "a.mp4", [red_corner()] * 3).rename("10:15:00.mp4")
+    assert len(times_of(Path("10:15:00.mp4"))) == 3
+
+
+def test_the_last_frames_duration_counts(tmp_path: Path) -> None:
+    path = tmp_path / "still.gif"
+    Image.fromarray(red_corner()).save(
+        path, save_all=True, append_images=[Image.fromarray(red_corner()[::-1])], duration=2000
+    )
+    with open_video(path) as clip:
+        assert len(list(clip.frames())) == 2
+        assert clip.ending.reason is None
+
+
+def write_interlaced(path: Path) -> Path:
+    """A bar that moves between the two half pictures of every frame."""
+    import av
+    from av.filter import Graph
+
+    graph = Graph()
+    source = graph.add_buffer(width=128, height=96, format=av.VideoFormat("yuv420p"), time_base=Fraction(1, 25))
+    fields, sink = graph.add("setfield", "tff"), graph.add("buffersink")
+    source.link_to(fields)
+    fields.link_to(sink)
+    graph.configure()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.options = {"flags": "+ildct+ilme", "q": "2"}
+        for index in range(12):
+            rgb = np.full((96, 128, 3), 20, np.uint8)
+            rgb[0::2, 4 * index : 4 * index + 30] = 230
+            rgb[1::2, 4 * index + 8 : 4 * index + 38] = 230
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            graph.push(frame)
+            container.mux(stream.encode(graph.pull()))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_interlaced_frames_are_made_whole(tmp_path: Path) -> None:
+    """A bar that moves between the two half pictures of a frame leaves a comb, which must be gone."""
+    path = write_interlaced(tmp_path / "interlaced.mpg")
+    with open_video(path, 1) as clip:
+        frames = [frame.rgb.astype(int) for frame in clip.frames()]
+    assert len(frames) == 12
+    comb = np.mean([np.abs(frame[1:-1:2] - (frame[0:-2:2] + frame[2::2]) / 2).mean() for frame in frames[2:-2]])
+    assert comb < 6  # about 20 in the frames as they are

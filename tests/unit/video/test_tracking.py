@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from fsrfer.types import Detections
 from fsrfer.video.pooling import Pool, Smoother
@@ -14,18 +15,30 @@ def faces(*boxes: tuple[float, float, float]) -> Detections:
     return Detections(np.array(corners, np.float32).reshape(-1, 4), np.full(len(boxes), 0.9, np.float32))
 
 
-@given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
-def test_assignment_is_the_cheapest_of_all(rows: int, columns: int, seed: int) -> None:
-    from scipy.optimize import linear_sum_assignment
+def cheapest(cost: np.ndarray, limit: float) -> float:
+    """The least total, by trying all: the first row stays alone, or takes any column; so do the rest."""
+    if not len(cost):
+        return 0.0
+    totals = [limit + cheapest(cost[1:], limit)]
+    totals += [
+        one + cheapest(np.delete(cost[1:], column, axis=1), limit) for column, one in enumerate(cost[0]) if one <= limit
+    ]
+    return min(totals)
 
-    cost, limit = np.random.default_rng(seed).exponential(4, (rows, columns)), 5.0
-    pairs = list(assign(cost, limit))
-    alone = np.where(np.eye(rows, dtype=bool), limit, 1e9)
-    full = np.hstack([np.where(cost <= limit, cost, 1e9), alone])
-    best = full[linear_sum_assignment(full)].sum()
+
+COSTS = st.one_of(st.sampled_from([0.0, 1.0, 4.0, 5.0, 6.0, np.inf]), st.floats(0, 12))
+
+
+@given(
+    st.tuples(st.integers(0, 4), st.integers(0, 5)).flatmap(lambda shape: arrays(np.float64, shape, elements=COSTS)),
+    st.sampled_from([0.0, 3.0, 5.0]),
+)
+@settings(deadline=None)
+def test_assignment_is_the_cheapest_of_all(cost: np.ndarray, limit: float) -> None:
+    pairs = assign(cost, limit)
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
-    assert sum(cost[pair] for pair in pairs) + limit * (rows - len(pairs)) == pytest.approx(best)
+    assert all(cost[pair] <= limit for pair in pairs)
+    assert sum(cost[pair] for pair in pairs) + limit * (len(cost) - len(pairs)) == pytest.approx(cheapest(cost, limit))
 
 
 def test_faces_that_cross_keep_their_numbers() -> None:
@@ -61,12 +74,14 @@ def test_a_face_of_another_size_at_the_same_place_is_another() -> None:
     assert tracker.update(faces((50, 50, 60)), 0.2) == [2]
 
 
-def test_faces_are_foreseen_where_they_go() -> None:
+def test_faces_are_predicted_where_they_go() -> None:
     tracker = Tracker()
     for step in range(10):
         tracker.update(faces((10 + 10 * step, 50, 20)), step * 0.2)
-    (track,) = tracker.foresee(2.0)
-    assert track.box == pytest.approx([100, 40, 120, 60], abs=3)
+    numbers, boxes = tracker.predicted(2.0, height=100, width=200)
+    assert numbers == [1]
+    assert boxes.boxes[0] == pytest.approx([100, 40, 120, 60], abs=3)
+    assert tracker.predicted(2.0, height=100, width=100)[0] == []  # it has left the frame
     assert tracker.tracks[0].time == pytest.approx(1.8)
 
 
@@ -145,3 +160,12 @@ def test_pools_are_forgotten_with_their_tracks() -> None:
     assert (
         Pool.from_dict(smoother.pools[2].to_dict()).probabilities.tolist() == smoother.pools[2].probabilities.tolist()
     )
+
+
+def test_time_without_frames_is_no_absence() -> None:
+    tracker, two = Tracker(), faces((20, 22, 20), (70, 24, 20))
+    assert tracker.update(two, 0.0) == [1, 2]
+    assert tracker.update(two, 0.2) == [1, 2]
+    assert tracker.update(two, 9.0) == [1, 2]  # the picture stood still
+    assert tracker.update(faces(), 10.0) == []
+    assert tracker.update(two, 19.0) == [3, 4]  # a frame in between did not show them

@@ -1,1 +1,0 @@
-"""Rival methods, each behind the same ``predict(faces) -> probabilities``."""

@@ -1,0 +1,31 @@
+"""The one place that withholds what would speak of too few people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SmallestGroup:
+    """Nothing is reported of fewer people than ``least``; 0 withholds nothing.
+
+    Example:
+        >>> SmallestGroup(5).figure(4, "happiness 100%"), SmallestGroup(5).counts({"8-12": 2, "12-16": 7})
+        (None, {'8-12': None, '12-16': 7})
+    """
+
+    least: int = 0
+
+    def allows(self, people: int) -> bool:
+        """Whether a group of so many may be reported."""
+        return people >= self.least
+
+    def figure(self, people: int, value: T) -> T | None:
+        """A figure that speaks of so many, or None where they are too few."""
+        return value if self.allows(people) else None
+
+    def counts(self, people: Mapping[str, int]) -> dict[str, int | None]:
+        """Counts by name, each withheld where it is too small."""
+        return {name: self.figure(count, count) for name, count in people.items()}

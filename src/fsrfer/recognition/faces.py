@@ -1,0 +1,117 @@
+"""The one way from a picture to its faces: detection, crops, answers, judged and put together."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from fsrfer import images
+from fsrfer.model_file import ModelInfo
+from fsrfer.recognition.certainty import MIN_FACE, CertaintyRule
+from fsrfer.recognition.detection import Detector
+from fsrfer.recognition.model import Answers, ExpressionModel
+from fsrfer.types import Detections, Expression, Face, UInt8Image
+
+
+class FaceDetector(Protocol):
+    """What finds faces; `recognition.detection.Detector` does."""
+
+    def detect(self, image: UInt8Image) -> Detections:
+        """All faces of a picture (RGB, height x width x 3), best first."""
+
+
+class CropModel(Protocol):
+    """What recognises the expressions of crops; `recognition.model.ExpressionModel` does."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Input, margin and rule of certainty."""
+
+    @property
+    def sha256(self) -> str:
+        """What tells this model from others."""
+
+    def prepare(self, image: UInt8Image) -> UInt8Image:
+        """A whole picture (RGB) in the colours that crops are taken in."""
+
+    def answers(self, crops: UInt8Image) -> Answers:
+        """Probabilities (and effective heights) of crops, N x size x size (x 3)."""
+
+
+class FaceRecognizer:
+    """A detector and a recogniser of crops with their rule; photos and videos share it.
+
+    Attributes:
+        model: the recogniser of crops.
+        rule: what is certain, and what is too small.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | CropModel = "default",
+        detector: str | Path | FaceDetector = "default",
+        threads: int | None = None,
+        min_face: float = MIN_FACE,
+    ):
+        """Load the recogniser; the detector follows when it is first needed.
+
+        Args:
+            model: a bundled model's name, the path of a model file, or a `CropModel`.
+            detector: ``fast``, ``default``, ``tiny``, the path of a YuNet ONNX file, or a `FaceDetector`.
+            threads: for each of the two networks; None takes the processors that this process may use.
+            min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
+
+        Raises:
+            ModelError: a model is missing, damaged, or not one of ours.
+        """
+        self.model: CropModel = ExpressionModel(model, threads) if isinstance(model, str | Path) else model
+        self.rule = CertaintyRule.of_model(self.model.info, min_face)
+        self._named_detector, self._threads = detector, threads
+
+    @cached_property
+    def detector(self) -> FaceDetector:
+        """The face detector.
+
+        Raises:
+            ModelError: its weights are missing, changed, or no YuNet.
+        """
+        named = self._named_detector
+        return Detector(named, self._threads) if isinstance(named, str | Path) else named
+
+    def crops(self, rgb: UInt8Image, found: Detections) -> UInt8Image:
+        """The faces of a picture as the model takes them: uint8, N x size x size (x 3)."""
+        info = self.model.info
+        return images.crop_faces(self.model.prepare(rgb), found.boxes.tolist(), info.size, info.margin)
+
+    def faces(self, rgb: UInt8Image, found: Detections) -> tuple[Face, ...]:
+        """Detections of a picture with their expressions, in the same order."""
+        if not len(found):
+            return ()
+        answers = self.model.answers(self.crops(rgb, found)).each()
+        rows = zip(answers, heights_of(found), strict=True)
+        return self.assemble(found, (self.rule.judge(row, height, effective) for (row, effective), height in rows))
+
+    def assemble(self, found: Detections, answers: Iterable[Expression]) -> tuple[Face, ...]:
+        """Faces from what was found and what was judged of each."""
+        return tuple(self._face(found, index, answer) for index, answer in enumerate(answers))
+
+    def _face(self, found: Detections, index: int, answer: Expression) -> Face:
+        x1, y1, x2, y2 = found.boxes[index].tolist()
+        points = None if found.landmarks is None else found.landmarks[index].tolist()
+        return Face(
+            box=(x1, y1, x2, y2),
+            detection_score=float(found.scores[index]),
+            landmarks=points and tuple((x, y) for x, y in points),
+            size_px=answer.size_px,
+            expression=answer.expression,
+            probability=answer.probability,
+            probabilities=answer.probabilities,
+            certain=answer.certain,
+            too_small=self.rule.is_too_small(answer.size_px),
+            effective_px=answer.effective_px,
+        )
+
+
+def heights_of(found: Detections) -> list[float]:
+    """Heights of the boxes in pixels, exactly as `Face` has them."""
+    return [y2 - y1 for _, y1, _, y2 in found.boxes.tolist()]

@@ -1,0 +1,48 @@
+"""What comes out of a frame of a video, as plain data: comparable, picklable, sendable to another process."""
+
+from dataclasses import dataclass, field
+
+from fsrfer.group.counting import count_group
+from fsrfer.types import Box, Expression, Face, Group, UInt8Image
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """One face in one frame.
+
+    Attributes:
+        track: the face's number in this video, counted from 1.
+        face: where it is and how large in this frame, and its answer pooled over the last frames.
+        frame_answer: what this frame alone says.
+        detected: False where the box is predicted rather than found.
+    """
+
+    track: int
+    face: Face
+    frame_answer: Expression
+    detected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """All faces of one frame.
+
+    Attributes:
+        time: seconds since the video's first frame.
+        width, height: of the frame in pixels.
+        faces: best detection first.
+        hidden: where faces should be that were seen a moment ago and not now.
+        rgb: the frame, if it was asked for.
+    """
+
+    time: float
+    width: int
+    height: int
+    faces: tuple[TrackedFace, ...]
+    hidden: tuple[Box, ...] = ()
+    rgb: UInt8Image | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def group(self) -> Group:
+        """Plain counts of the faces in this frame, by their pooled answers."""
+        return count_group([tracked.face for tracked in self.faces])

@@ -1,0 +1,297 @@
+"""A run over one video, from opening it to its summary: sampled, recognised, recorded, stopped and resumed without loss."""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from fsrfer.errors import InputError
+from fsrfer.files import check_file, check_folder, write_text
+from fsrfer.group.estimate import plain_counts, size_labels
+from fsrfer.group.withholding import SmallestGroup
+from fsrfer.output.tables import FORMATS
+from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.video.reading import Clip, open_video
+from fsrfer.video.recognizer import VideoRecognizer
+from fsrfer.video.recorder import Plan, Progress, Recorder, unfinished
+from fsrfer.video.report import report_of
+from fsrfer.video.results import FrameResult
+from fsrfer.video.summary import VideoSummary
+
+EVERY = 0.2
+"""Seconds between two sampled frames unless the user says otherwise."""
+
+WINDOW = 5.0
+MIN_GROUP = 5
+
+REWATCHED = 3.0
+"""Seconds that an aggregate-only run watches again on resume, twice what a face may go unseen."""
+
+SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings:
+    """What to do with a video.
+
+    Attributes:
+        source: a file, a camera's number, or a stream's address.
+        output: folder for tables, summary and report; None writes none.
+        every: seconds between two sampled frames; 0 takes every frame.
+        window: length of a time window in seconds.
+        table: format of the tables.
+        annotate: the video to draw, or None.
+        blur: whether its faces are pixelated.
+        aggregate_only: whether nothing of single faces is written.
+        min_group: smallest group reported in aggregate-only runs.
+        resume: whether to resume a run that was stopped.
+        overwrite: whether finished results in ``output`` may be replaced.
+        model, detector, threads, min_face, detect_every: as for `VideoRecognizer`.
+    """
+
+    source: str
+    output: Path | None = None
+    every: float = EVERY
+    window: float = WINDOW
+    table: str = FORMATS[0]
+    annotate: Path | None = None
+    blur: bool = False
+    aggregate_only: bool = False
+    min_group: int = MIN_GROUP
+    resume: bool = False
+    overwrite: bool = False
+    model: str | Path = "default"
+    detector: str | Path = "default"
+    threads: int | None = None
+    min_face: float = MIN_FACE
+    detect_every: int = 1
+
+    @property
+    def smallest(self) -> SmallestGroup:
+        """What is withheld."""
+        return SmallestGroup(self.min_group if self.aggregate_only else 0)
+
+    def check(self) -> None:
+        """Refuse what contradicts itself or cannot be written, before any work.
+
+        Raises:
+            InputError: it does.
+        """
+        if self.aggregate_only and self.annotate:
+            raise InputError("--aggregate-only writes no pictures; leave out --annotate")
+        if self.blur and not self.annotate:
+            raise InputError("--blur pixelates the faces of the annotated video; name it with --annotate FILE.mp4")
+        if self.resume and self.output is None:
+            raise InputError("--resume needs the folder of the stopped run: -o DIR")
+        if self.resume and self.output is not None and not unfinished(self.output):
+            raise InputError(f"{self.output}: no unfinished run here; start without --resume")
+        if self.annotate:
+            _check_annotate(self.annotate, self.source)
+        if self.output is not None:
+            check_folder(self.output)
+
+
+class VideoSession:
+    """One run; use it in a ``with`` block.
+
+    Attributes:
+        clip: the opened video.
+
+    Example:
+        >>> settings = VideoSettings("hall.mp4", output=Path("hall"))  # doctest: +SKIP
+        >>> with VideoSession(settings) as session:  # doctest: +SKIP
+        ...     for result in session.results():
+        ...         print(result.time, len(result.faces))
+        ...     summary = session.finish()
+    """
+
+    def __init__(self, settings: VideoSettings) -> None:
+        """Check the settings, lock the output, open the video and load the networks.
+
+        Raises:
+            InputError: the video cannot be opened, the output cannot be written or is in use, or there is nothing to resume.
+            ModelError: a model is missing, damaged, or not one of ours.
+        """
+        settings.check()
+        self._settings = settings
+        self._lock: FileLock | None = None
+        self.clip = open_video(settings.source, settings.threads)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "VideoSession":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @property
+    def start(self) -> float:
+        """Where in the clip the run begins, in seconds."""
+        return self._progress.next_window * self._settings.window if self._progress else 0.0
+
+    def results(self) -> Generator[FrameResult, None, None]:
+        """The sampled frames, each recorded before it is given."""
+        settings, progress = self._settings, self._progress
+        # An aggregate-only run keeps no tracks: the seconds before are watched again, so that nobody is counted twice.
+        again = REWATCHED if progress and progress.state is None else 0.0
+        steps = self._recognizer.follow(
+            self.clip,
+            settings.every,
+            max(0.0, self.start - again),
+            progress.state if progress else None,
+            pictures=settings.annotate is not None,
+            seek=not (progress and progress.clock_jumped),
+        )
+        known = 0
+        try:
+            for result, state in steps:
+                if result.time < self.start - 1e-6:
+                    known = state.started
+                    continue
+                self._recorder.add(result, state, known, clock_jumped=self.clip.ending.jumps > 0)
+                yield result
+        finally:
+            steps.close()
+
+    def finish(self, stopped: bool = False) -> VideoSummary:
+        """Write what is left, the summary and the page.
+
+        Args:
+            stopped: by the user; the run can then be resumed.
+        """
+        estimate = self._recorder.close(complete=not stopped)
+        ending, totals, smallest = self.clip.ending, self._recorder.totals, self._settings.smallest
+        counted = totals.faces.counted
+        stages = {name: round(value, 2) for name, value in self._recognizer.watch.seconds.items()}
+        summary = VideoSummary(
+            settings=self._identity,
+            duration=self.clip.duration and round(self.clip.duration, 3),
+            read_to=round(ending.read_to, 3),
+            stopped="stopped by the user" if stopped else ending.reason,
+            damaged_parts=ending.damaged,
+            corrupt_frames=ending.corrupt,
+            missing_seconds=round(ending.holes, 3),
+            clock_jumps=ending.jumps,
+            frames=totals.frames,
+            tracks=totals.people,
+            windows=totals.windows,
+            windows_withheld=totals.withheld,
+            sightings=totals.sightings,
+            group=smallest.figure(counted, plain_counts(totals.faces)),
+            estimate=smallest.figure(counted, estimate),
+            sizes_px=smallest.counts(dict(zip(size_labels(), totals.faces.sizes.tolist(), strict=True))),
+            work={
+                "seconds": round(time.perf_counter() - self._began, 2),
+                "seconds_by_stage": stages,
+                "frames_dropped": self._recognizer.dropped,
+            },
+        )
+        if self._settings.output is not None and self._recorder.groups is not None:
+            write_text(self._settings.output / SUMMARY, summary.to_json())
+            write_text(self._settings.output / REPORT, report_of(summary, self._recorder.groups.rows()).to_html())
+        return summary
+
+    def close(self) -> None:
+        """Let the video and the output go."""
+        self.clip.close()
+        self._unlock()
+
+    def _open(self) -> None:
+        settings = self._settings
+        if settings.output is not None:
+            self._lock = _locked(settings.output)
+        self._recognizer = VideoRecognizer(
+            settings.model, settings.detector, settings.threads, settings.min_face, settings.detect_every
+        )
+        faces = self._recognizer.faces
+        self._identity = _identity(settings, self.clip, faces.model.sha256)
+        self._progress = _progress(settings, self.clip, self._identity)
+        plan = Plan(settings.window, settings.table, settings.smallest, settings.aggregate_only)
+        self._recorder = Recorder(
+            plan,
+            faces.rule,
+            faces.model.info,
+            self._identity,
+            settings.output,
+            settings.annotate,
+            settings.blur,
+            self._progress,
+        )
+        self._began = time.perf_counter()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def _locked(folder: Path) -> FileLock:
+    """The lock of a folder that one run fills.
+
+    Raises:
+        InputError: another run has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{folder}: another run is writing into this folder; choose another one, or wait") from None
+    return lock
+
+
+def _check_annotate(annotate: Path, source: str) -> None:
+    if annotate.suffix.lower() != ".mp4":
+        raise InputError(f"--annotate {annotate}: the video's name must end in .mp4")
+    if annotate.resolve() == Path(source).resolve():
+        raise InputError(f"--annotate {annotate}: this would overwrite the source; choose another name")
+    check_file(annotate)
+
+
+def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> dict[str, Any]:
+    """What a run must have in common with the one it resumes."""
+    is_file = Path(settings.source).is_file()
+    return {
+        "source": clip.name,
+        "bytes": Path(settings.source).stat().st_size if is_file else None,
+        "model_sha256": sha256,
+        "every": settings.every,
+        "window": settings.window,
+        "format": settings.table,
+        "detector": str(settings.detector),
+        "detect_every": settings.detect_every,
+        "min_face": settings.min_face,
+        "min_group": settings.min_group if settings.aggregate_only else None,
+        "annotate": settings.annotate and str(settings.annotate),
+        "blur": settings.blur,
+    }
+
+
+def _progress(settings: VideoSettings, clip: Clip, identity: dict[str, Any]) -> Progress | None:
+    """How far the run to be resumed has come; None for a new one.
+
+    Raises:
+        InputError: there is nothing to resume, or the folder holds results that must not be lost.
+    """
+    folder = settings.output
+    if folder is None:
+        return None
+    if settings.resume:
+        if clip.live:
+            raise InputError(f"{clip.name}: a live source cannot be resumed; start without --resume")
+        return Progress.load(folder, identity)
+    if settings.overwrite:
+        return None
+    if unfinished(folder):
+        how = "" if clip.live else "resume it with --resume, "
+        raise InputError(f"{folder}: holds a run that was stopped; {how}add --overwrite, or choose another folder")
+    if (folder / SUMMARY).exists():
+        raise InputError(f"{folder}: holds finished results; add --overwrite to replace them, or choose another folder")
+    return None

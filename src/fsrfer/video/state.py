@@ -1,0 +1,54 @@
+"""What must be kept of a video's past to resume it as if nothing had happened: boxes and pooled answers, no appearance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fsrfer.video.pooling import Pool
+from fsrfer.video.tracking import Track
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingState:
+    """Faces followed after some frame.
+
+    Attributes:
+        frames: sampled frames so far.
+        tracks, started: of the `Tracker`.
+        pools: of the `Smoother`.
+    """
+
+    frames: int = 0
+    tracks: tuple[Track, ...] = ()
+    started: int = 0
+    pools: Mapping[int, Pool] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as plain values that JSON can hold."""
+        return {
+            "frames": self.frames,
+            "started": self.started,
+            "tracks": [
+                {
+                    "number": track.number,
+                    "seen": track.seen,
+                    "time": track.time,
+                    "mean": track.mean.tolist(),
+                    "spread": track.spread.tolist(),
+                }
+                for track in self.tracks
+            ],
+            "pools": {str(number): pool.to_dict() for number, pool in self.pools.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrackingState":
+        """The reverse of `to_dict`."""
+        tracks = tuple(
+            Track(**{**track, "mean": np.array(track["mean"]), "spread": np.array(track["spread"])})
+            for track in values["tracks"]
+        )
+        pools = {int(number): Pool.from_dict(pool) for number, pool in values["pools"].items()}
+        return cls(values["frames"], tracks, values["started"], pools)

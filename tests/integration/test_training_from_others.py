@@ -1,0 +1,147 @@
+"""Training from what is there already: a start, a teacher of another recipe, finished networks."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from fsrfer.recipes.schema import load_recipe, save_recipe
+from fsrfer.recognition.model import ExpressionModel
+from fsrfer.training.finished import load_predictor
+from support.made_faces import pattern
+from support.tiny_recipes import tiny_classifier
+from support.toy_model import toy_bytes
+from support.training_commands import command, here, losses, refusal, trained
+
+STAYS_AS_IT_STARTS = [f"networks.{name}.optimizer.learning_rate=1e-12" for name in ("first", "second")]
+FACES = [pattern(label, 16, np.random.default_rng(label)) for label in range(7)]
+
+
+def same_weights(first, second):
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (first, second))
+    return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def require_same_start(run, other):
+    """Weights that no norm was folded into are the very same, and so are the answers but for what export rounds."""
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (run, other))
+    for name in ("first.head.weight", "others.0.head.weight", "first.effective_size.layers.0.weight"):
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-7)
+    # A step of training moves the norms' statistics.
+    np.testing.assert_allclose(load_predictor(run)(FACES), load_predictor(other)(FACES), atol=0.01)
+
+
+def exported(run):
+    """A run's model file, as a start or a teacher is given from Python."""
+    return "mine.onnx", (run / "model.onnx").read_bytes()
+
+
+def test_a_finished_run_may_be_the_start(tiny, finished_tiny, rafdb, tmp_path):
+    run = tmp_path / "run"
+    assert here(command(tiny, rafdb, run, "--init", finished_tiny, steps=1, changes=STAYS_AS_IT_STARTS)) == 0
+    require_same_start(run, finished_tiny)
+    assert "a finished run, SHA-256" in ExpressionModel(run / "model.onnx").info.training["origin"]["start"]
+
+
+def test_an_exported_model_may_be_the_start(fabric, finished_tiny, rafdb, tmp_path):
+    recipe = tiny_classifier(*STAYS_AS_IT_STARTS)
+    require_same_start(trained(fabric, recipe, rafdb, tmp_path, steps=1, start=exported(finished_tiny)), finished_tiny)
+
+
+@pytest.fixture(scope="module")
+def student(tiny, tmp_path_factory):
+    """The file of a recipe of one network that learns from the tiny recipe's."""
+    path = tmp_path_factory.mktemp("student") / "student.toml"
+    save_recipe(tiny_classifier(taught={"student": [str(tiny)]}), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def taught(student, rafdb, tmp_path_factory):
+    """A run of it whose teacher was trained first."""
+    run = tmp_path_factory.mktemp("taught") / "run"
+    assert here(command(student, rafdb, run)) == 0
+    return run
+
+
+def test_a_teacher_of_another_recipe_is_trained_first_and_no_longer_than_asked_for(taught, tiny, finished_tiny):
+    teacher = taught / "teachers" / "tiny"
+    assert same_weights(teacher, finished_tiny)
+    assert load_recipe(str(tiny)).networks["first"].loop.max_steps > 6
+    assert max(step for step, _ in losses(teacher / "networks" / "first", "classifier")) == 6
+    assert losses(taught / "networks" / "student", "classifier")[1, "distillation"] > 0
+    origin = ExpressionModel(taught / "model.onnx").info.training["origin"]
+    assert origin["teachers"] == {str(tiny): "trained first"}
+
+
+def test_a_finished_run_or_a_model_file_may_stand_for_the_teacher(
+    taught, tiny, student, finished_tiny, fabric, rafdb, tmp_path, capsys
+):
+    run, file = (
+        trained(fabric, load_recipe(str(student)), rafdb, tmp_path / name, teachers={str(tiny): teacher})
+        for name, teacher in (("run", finished_tiny), ("file", exported(finished_tiny)))
+    )
+    assert same_weights(run, taught)
+    assert not (run / "teachers").exists()
+    by_run, by_file = (losses(folder / "networks" / "student", "classifier") for folder in (run, file))
+    assert by_file[1, "distillation"] == pytest.approx(by_run[1, "distillation"], rel=0.2)  # its kernels are in 8 bits
+    assert by_file[1, "size"] == by_run[1, "size"]
+    assert "begun with teachers" in refusal(command(student, rafdb, run, "--resume"), capsys)
+
+
+def test_a_teacher_is_validated_on_its_students_faces(fabric, tiny, rafdb, tmp_path):
+    elsewhere = tmp_path / "elsewhere.toml"
+    save_recipe(load_recipe(str(tiny), ["validation=ferplus"]), elsewhere)
+    run = trained(fabric, tiny_classifier(taught={"student": [str(elsewhere)]}), rafdb, tmp_path / "run", steps=1)
+    origins = [
+        json.loads((folder / "origin.json").read_text("utf-8")) for folder in (run, run / "teachers" / "elsewhere")
+    ]
+    assert origins[0]["data"] == origins[1]["data"]
+
+
+def test_blended_labels_change_what_is_learnt_from_the_first_step_on(fabric, finished_tiny, rafdb, tmp_path):
+    recipe = tiny_classifier("networks.second.label_share=0.0")
+    run = trained(fabric, recipe, rafdb, tmp_path, members={"first": finished_tiny / "networks" / "first"})
+    votes, blended = (losses(folder / "networks" / "second", "classifier") for folder in (run, finished_tiny))
+    assert votes[1, "classification"] != blended[1, "classification"]
+    assert votes[1, "size"] == blended[1, "size"]
+    assert votes[1, "distillation"] == blended[1, "distillation"]
+
+
+def test_finished_networks_may_stand_for_the_recipes(tiny, finished_tiny, rafdb, tmp_path, capsys):
+    members, run = [finished_tiny / "networks" / name for name in ("first", "second")], tmp_path / "run"
+    assert here(command(tiny, rafdb, run, "--members", *members)) == 0
+    assert same_weights(run, finished_tiny)
+    assert ExpressionModel(run / "model.onnx").info.training["origin"]["members"].keys() == {"first", "second"}
+    assert "begun with members first" in refusal(command(tiny, rafdb, run, "--resume"), capsys)
+
+
+def test_what_cannot_be_used_is_refused_before_a_run_is_begun(
+    tiny, tiny_paper, student, finished_tiny, rafdb, tmp_path, capsys
+):
+    damaged, picture, toy = (tmp_path / f"{name}.onnx" for name in ("damaged", "picture", "toy"))
+    for path, content in ((damaged, toy_bytes()[:-9] + b"123456789"), (picture, b"no model"), (toy, toy_bytes())):
+        path.write_bytes(content)
+    run, model, first = tmp_path / "run", finished_tiny / "model.onnx", finished_tiny / "networks" / "first"
+    for recipe, more, message in [
+        (tiny, ["--init", damaged], f"{damaged}: the file is damaged"),
+        (tiny, ["--init", picture], f"{picture}: not an fsrfer model"),
+        (tiny, ["--init", tmp_path / "none.onnx"], "no model there"),
+        (tiny, ["--init", tmp_path], f"{tmp_path}: no finished run there"),
+        (tiny, ["--init", toy], f"{toy}: it holds 0 networks, where 2 are needed"),
+        (tiny_paper, ["--init", model], "recipe paper-small starts from scratch alone"),
+        (tiny, ["--teacher", model], "recipe tiny has no teacher of another recipe"),
+        (student, ["--teacher", model, model], f"one each is needed for {tiny}, not 2"),
+        (student, ["--teacher", first], f"{first}: its networks are not those of recipe tiny"),
+        (
+            student,
+            ["--set", "networks.student.teachers=['default']"],
+            "its teacher default takes grey faces of 48 pixels",
+        ),
+        (tiny, ["--members", first], "--members: one each is needed for first, second, not 1"),
+        (tiny, ["--members", first, first], f"{first}: not a run of tiny's network second"),
+        (tiny_paper, ["--members", first], "recipe paper-small has no networks to take instead"),
+    ]:
+        assert message in refusal(command(recipe, rafdb, run, *more), capsys)
+        assert not run.exists()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fsrfer.comparison.summary import Cell, Rival, Summary
 from fsrfer.errors import FsrferError
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 """Of Okabe and Ito (2008), without the yellow, which is hard to see on white."""
-
-COLOURS_KEPT = 40
-"""Of a saved picture, shades of edges among them."""
 
 _MARKERS = "osD^vPX*"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
@@ -75,12 +71,9 @@ def draw_all(summary: Summary, shown_factors: Sequence[float], target: Path) -> 
 
 
 def save(figure: "Figure", target: Path) -> None:
-    """Write a figure as PNG of a few colours, atomically: a third of the usual size, so that reports can be kept."""
+    """Write a figure as PNG, atomically."""
     with atomic_path(target) as path:
         figure.savefig(path, dpi=110)
-        with Image.open(path) as drawn:
-            few = drawn.convert("RGB").quantize(COLOURS_KEPT)
-        few.save(path, "PNG", optimize=True)
 
 
 def draw_accuracy(summary: Summary) -> "Figure":

@@ -235,6 +235,7 @@ def test_faces_foreseen_between_detections(toy: Path, clip: Path, tmp_path: Path
         (["--resume"], "-o DIR"),
         (["--annotate", "a.avi"], ".mp4"),
         (["--resume", "-o", "nowhere"], "no unfinished run"),
+        (["--detector", "none.onnx", "-o", "out"], "no detector there"),
     ],
 )
 def test_options_that_make_no_sense(

@@ -6,6 +6,7 @@ where three threads overlap: frames -> detection, tracking, crops -> recognition
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ class VideoRecognizer:
         min_face: float = MIN_FACE,
         detect_every: int = 1,
     ):
-        """Load the recogniser; the detector follows when it is first needed.
+        """Load both networks.
 
         Args:
             model, detector, threads, min_face: as for `fsrfer.Recognizer`.
@@ -81,6 +82,7 @@ class VideoRecognizer:
             ModelError: a model is missing, damaged, or not one of ours.
         """
         self.faces = FaceRecognizer(model, detector, threads, min_face)
+        self._detector = self.faces.detector  # now, so that a missing one is known before anything is written
         self._detect_every = detect_every
         self.watch = Stopwatch()
         self.dropped = 0
@@ -89,7 +91,6 @@ class VideoRecognizer:
     def reset(self) -> None:
         """Forget all faces: the next frame is the first of another video."""
         self._begin(TrackingState())
-        self._newest: float | None = None
 
     def update(self, frame: ImageSource, time: float, channel_order: ChannelOrder = "rgb") -> FrameResult:
         """Take the next frame of your own loop.
@@ -103,16 +104,14 @@ class VideoRecognizer:
             Its faces with the numbers of their tracks.
 
         Raises:
-            InputError: no picture, or a time that is not later.
+            InputError: no picture, or a time that is not later; the frame is then not taken.
         """
-        if self._newest is not None and not time > self._newest:
+        if not self._newest < time < inf:
+            last = "none yet" if self._newest == -inf else f"{self._newest:g} s"
             raise InputError(
-                f"frame at {time:g} s: time must go forward (the last one was at {self._newest:g} s); "
-                "call reset() before another video"
+                f"frame at {time:g} s: time must go forward (last frame: {last}); call reset() before another video"
             )
-        self._newest = time
-        found = self._find(self._frames, Frame(time, images.as_rgb(frame, channel_order, "frame")))
-        self._frames += 1
+        found = self._find(Frame(time, images.as_rgb(frame, channel_order, "frame")))
         ((result, _),) = self._recognise([found], pictures=False)
         return result
 
@@ -141,7 +140,7 @@ class VideoRecognizer:
         self._begin(state or TrackingState())
         drop = self._drop if clip.live else None
         frames = prefetch(self.watch.each("decode", self._sampled(clip, every, start, seek)), PREFETCHED_FRAMES, drop)
-        found = prefetch(self._find_all(enumerate(frames, self._frames)), PREFETCHED_FRAMES)
+        found = prefetch((self._find(frame) for frame in frames), PREFETCHED_FRAMES)
         for together in _gather(found, 1 if clip.live else FRAMES_TOGETHER):
             yield from self._recognise(together, pictures)
 
@@ -149,7 +148,7 @@ class VideoRecognizer:
         self._tracker = Tracker(state.tracks, state.started)
         self._smoother = Smoother(state.pools)
         self._cuts = CutDetector()
-        self._frames = state.frames
+        self._frames, self._newest = state.frames, -inf
 
     def _sampled(self, clip: Clip, every: float, start: float, seek: bool) -> Iterator[Frame]:
         """The clip's frames from ``start`` on; where that is in its middle, the frame before is looked at for a cut alone."""
@@ -163,19 +162,17 @@ class VideoRecognizer:
     def _drop(self, _frame: Frame) -> None:
         self.dropped += 1
 
-    def _find_all(self, frames: Iterable[tuple[int, Frame]]) -> Iterator[_Found]:
-        for number, frame in frames:
-            yield self._find(number, frame)
-
-    def _find(self, number: int, frame: Frame) -> _Found:
+    def _find(self, frame: Frame) -> _Found:
         """Faces of a frame with the numbers of their tracks, and their crops."""
+        number = self._frames
+        self._frames, self._newest = number + 1, frame.time
         cut = self._cuts.is_cut(frame.rgb)
         if cut:
             self._tracker.end_all()
         detect = cut or number % self._detect_every == 0
         if detect:
             with self.watch.measure("detect"):
-                boxes = self.faces.detector.detect(frame.rgb)
+                boxes = self._detector.detect(frame.rgb)
             with self.watch.measure("follow"):
                 numbers = self._tracker.update(boxes, frame.time)
         else:

@@ -109,7 +109,7 @@ class VideoSession:
     """
 
     def __init__(self, settings: VideoSettings) -> None:
-        """Check the settings, lock the output, open the video and load the networks.
+        """Check the settings, open the video, load the networks and lock the output.
 
         Raises:
             InputError: the video cannot be opened, the output cannot be written or is in use, or there is nothing to resume.
@@ -205,11 +205,11 @@ class VideoSession:
 
     def _open(self) -> None:
         settings = self._settings
-        if settings.output is not None:
-            self._lock = _locked(settings.output)
         self._recognizer = VideoRecognizer(
             settings.model, settings.detector, settings.threads, settings.min_face, settings.detect_every
         )
+        if settings.output is not None:
+            self._lock = _locked(settings.output)
         faces = self._recognizer.faces
         self._identity = _identity(settings, self.clip, faces.model.sha256)
         self._progress = _progress(settings, self.clip, self._identity)

@@ -107,7 +107,12 @@ def test_a_users_own_loop_gives_what_a_clip_gives(estimating: Path) -> None:
 def test_time_must_go_forward_until_another_video_begins(toy: Path) -> None:
     recognizer = VideoRecognizer(toy, OneFace(), threads=1)
     frame = np.zeros((100, 100, 3), np.uint8)
-    recognizer.update(frame, 1.0)
+    for time in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match="time must go forward"):
+            recognizer.update(frame, time)
+    with pytest.raises(InputError, match="uint8"):
+        recognizer.update(frame / 255, 1.0)
+    recognizer.update(frame, 1.0)  # a frame that was refused took no time
     for time in (1.0, 0.5, float("nan")):
         with pytest.raises(InputError, match="time must go forward"):
             recognizer.update(frame, time)

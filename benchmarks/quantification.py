@@ -33,6 +33,7 @@ from fsrfer.group.quantification import expectation_maximisation, likelihood
 from fsrfer.images import resize, shrink_and_restore
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
+from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.recognition.model import ExpressionModel
 from measuring import run
 from quantifiers import adjusted_count, classify_and_count, mean_probability, rates
@@ -177,9 +178,9 @@ def answers(probabilities: NDArray[np.floating]) -> Floats:
 
 def ours(rows: NDArray[np.float32], height: float, info: ModelInfo) -> tuple[Floats, Floats, Floats]:
     """Shares and the ends of their intervals, as the commands tell them."""
-    tally = Tally()
+    tally, rule = Tally(), CertaintyRule(certain_from=0.0)
     for row in rows:
-        tally.add(row, height, certain=True, too_small=False)
+        tally.add(rule.judge(row, height), too_small=False)
     shares = estimate(tally, info).shares.values()
     value, low, high = np.array([[share.value, share.low, share.high] for share in shares]).T
     return value, low, high

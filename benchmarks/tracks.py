@@ -33,6 +33,7 @@ from PIL import Image
 from fsrfer.data import readers
 from fsrfer.files import write_text
 from fsrfer.images import resize
+from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Detections, UInt8Image
 from fsrfer.video.pooling import Pool, Smoother
@@ -43,6 +44,9 @@ STEP = 0.2
 """Seconds between two frames."""
 
 SMALLEST, LARGEST = 8.0, 32.0
+
+RULE = CertaintyRule(certain_from=0.0)
+"""Nothing here asks what is certain."""
 
 Answer = Callable[[NDArray[np.float32], NDArray[np.float64]], NDArray[np.floating]]
 """From a sequence's probabilities (frames x 7) and face heights to the track's seven figures."""
@@ -137,7 +141,7 @@ def pooled(rows: NDArray[np.float32], heights: NDArray[np.float64]) -> NDArray[n
     """The whole track's answer."""
     pool = Pool.empty()
     for row, height in zip(rows, heights, strict=True):
-        pool = pool.add(row, float(height), 0.0)
+        pool = pool.add(RULE.judge(row, float(height)), 0.0)
     return pool.probabilities
 
 
@@ -145,7 +149,7 @@ def running(rows: NDArray[np.float32], heights: NDArray[np.float64]) -> NDArray[
     """The answer told at the last frame."""
     smoother = Smoother()
     for index, (row, height) in enumerate(zip(rows, heights, strict=True)):
-        answer = smoother.add(1, row, float(height), index * STEP)
+        answer = smoother.add(1, RULE.judge(row, float(height)), index * STEP)
     return answer
 
 

@@ -1,6 +1,6 @@
 """Expression classes, the orders other data sets use, and the names people write for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,3 +98,8 @@ def index_of(name: str) -> int:
 def by_name(values: Sequence[float] | NDArray[np.floating]) -> dict[str, float]:
     """Seven numbers in the order of `EXPRESSIONS`, as a dictionary by name."""
     return {name: float(value) for name, value in zip(EXPRESSIONS, values, strict=True)}
+
+
+def in_order(values: Mapping[str, float]) -> NDArray[np.float64]:
+    """The reverse of `by_name`: float64, 7."""
+    return np.array([values[name] for name in EXPRESSIONS])

@@ -13,11 +13,9 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import fsrfer
 from fsrfer.cli.main import COMMANDS
-from fsrfer.group.estimate import Tally, estimate, plain_counts, size_labels
+from fsrfer.group.estimate import estimate
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS
@@ -26,7 +24,7 @@ from fsrfer.types import Expression, Face, Group
 from fsrfer.video.recorder import FACE_COLUMNS as VIDEO_FACE_COLUMNS
 from fsrfer.video.recorder import GROUP_COLUMNS
 from fsrfer.video.results import FrameResult, TrackedFace
-from fsrfer.video.summary import VideoSummary
+from fsrfer.video.summary import RunIdentity, VideoSummary, Work
 
 RESULTS = (Face, Group, Expression, CropResult, FrameResult, TrackedFace)
 
@@ -103,21 +101,19 @@ def photo() -> PhotoResult:
 
 
 def summary() -> VideoSummary:
-    names = "source bytes model_sha256 every window format detector detect_every min_face min_group annotate blur"
-    tally = Tally()
-    tally.add(np.full(len(EXPRESSIONS), 1 / 7, np.float32), 20.0, certain=False, too_small=False)
+    tally = photo().tally()
     info = ModelInfo("m", "1", EXPRESSIONS, 48, "grey", 0.0)
     return VideoSummary(
-        settings=dict.fromkeys(names.split()),
+        run=RunIdentity(*[None] * len(fields(RunIdentity))),
         duration=None,
         read_to=0.0,
         stopped=None,
         **dict.fromkeys(("damaged_parts", "corrupt_frames", "missing_seconds", "clock_jumps"), 0),
         **dict.fromkeys(("frames", "tracks", "windows", "windows_withheld", "sightings"), 0),
-        group=plain_counts(tally),
+        group=tally.group,
         estimate=estimate(tally, info),
-        sizes_px=dict.fromkeys(size_labels(), 0),
-        work={"seconds": 0.0, "seconds_by_stage": {}, "frames_dropped": 0},
+        sizes_px=tally.by_size,
+        work=Work(0.0, {}, 0),
     )
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 
-from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain, with_progress
+from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain
+from fsrfer.cli.progress import with_progress
 from fsrfer.files import check_file
 from fsrfer.output.sinks import format_for, open_crop_sink
 from fsrfer.photo.recognizer import Recognizer

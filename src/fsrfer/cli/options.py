@@ -1,15 +1,11 @@
-"""What the commands share: options, their checks, and the one way failures of single inputs are told."""
+"""What the commands share: options, their checks, and the one way failures of single inputs are reported."""
 
 import argparse
 import math
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from fsrfer.output.sinks import FORMATS, printable
-
-T = TypeVar("T")
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,14 +58,3 @@ def non_negative(text: str) -> float:
 def complain(error: str) -> None:
     """One line on stderr for an input that failed, while the others go on."""
     print(f"fsrfer: {printable(error)}", file=sys.stderr, flush=True)
-
-
-def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The same items, with a bar on stderr if it is watched and the results scroll by elsewhere."""
-    if total < 2 or not sys.stderr.isatty() or sys.stdout.isatty():
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(items, what, total, console=Console(stderr=True), transient=True)

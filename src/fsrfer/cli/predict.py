@@ -4,13 +4,8 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fsrfer.cli.options import (
-    add_model_arguments,
-    add_output_arguments,
-    complain,
-    non_negative,
-    with_progress,
-)
+from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain, non_negative
+from fsrfer.cli.progress import with_progress
 from fsrfer.errors import InputError
 from fsrfer.files import check_file, check_folder, write_text
 from fsrfer.output.sinks import AnnotatedPhotos, format_for, open_photo_sink

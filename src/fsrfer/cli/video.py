@@ -2,29 +2,18 @@
 
 import argparse
 import signal
-import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
 from fsrfer.cli.options import add_model_arguments, complain, non_negative, positive
+from fsrfer.cli.progress import with_time
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
-
-if TYPE_CHECKING:
-    from fsrfer.video.reading import Clip
-    from fsrfer.video.results import FrameResult
-    from fsrfer.video.session import VideoSettings
-    from fsrfer.video.summary import VideoSummary
-
-EVERY, WINDOW, MIN_GROUP = 0.2, 5.0, 5
-
-LINES_EVERY = 10.0
-"""Seconds between two lines of progress where stderr is not a terminal."""
+from fsrfer.video.session import EVERY, MIN_GROUP, WINDOW, VideoSession, VideoSettings
+from fsrfer.video.summary import VideoSummary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch the video; 0 if it was read to its end, 2 if it was damaged, 130 if stopped by Ctrl-C."""
-    from fsrfer.video.session import VideoSession
-
     with VideoSession(_settings(options)) as session:
         with _gentle_stop() as stop, closing(session.results()) as results:
-            for _ in _with_progress(results, session.clip, session.start):
+            for _ in with_time(results, session.clip, session.start):
                 if stop.is_set():
                     break
         summary = session.finish(stopped=stop.is_set())
@@ -90,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     _print(summary)
     for remark in clip.ending.remarks:
         complain(f"{clip.name}: {remark}")
-    if dropped := summary.work["frames_dropped"]:
+    if dropped := summary.work.frames_dropped:
         complain(f"{clip.name}: {dropped} frames were passed over because the work could not keep up")
     if stop.is_set():
         complain("stopped; what was done is kept" + ("" if clip.live else ", and --resume resumes it"))
@@ -101,9 +88,7 @@ def run(options: argparse.Namespace) -> int:
     return 2 if losses else 0
 
 
-def _settings(options: argparse.Namespace) -> "VideoSettings":
-    from fsrfer.video.session import VideoSettings
-
+def _settings(options: argparse.Namespace) -> VideoSettings:
     return VideoSettings(
         source=options.source,
         output=options.output,
@@ -144,57 +129,20 @@ def _gentle_stop() -> Iterator[Event]:
             signal.signal(number, before[number])
 
 
-def _print(summary: "VideoSummary") -> None:
+def _print(summary: VideoSummary) -> None:
     """The clip in a few lines on the terminal."""
     faces = "1 face" if summary.tracks == 1 else f"{summary.tracks} faces"
-    print(f"{summary.settings['source']}: {summary.frames} frames looked at, {faces} followed")
+    print(f"{summary.run.source}: {summary.frames} frames looked at, {faces} followed")
     estimate = summary.estimate
     if estimate is None:
-        print(f"  fewer than {summary.settings['min_group']} faces: nothing is reported of them")
+        print(f"  fewer than {summary.run.min_group} faces: nothing is reported of them")
     elif not estimate.shares:
-        print("  no faces large enough to tell" if estimate.faces else "  no faces found")
+        print("  no faces large enough to count" if estimate.faces else "  no faces found")
     else:
         for name, share in sorted(estimate.shares.items(), key=lambda item: -item[1].value):
             print(f"  {name:<10} {share.value:>5.0%}   {share.low:.0%} to {share.high:.0%}")
         how = "corrected for the model's known confusion" if estimate.corrected else "not corrected for confusion"
         print(f"  95% intervals; {how}")
-
-
-def _with_progress(results: Iterator["FrameResult"], clip: "Clip", start: float) -> Iterator["FrameResult"]:
-    """The same results, with how far they are and the time left on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    if not sys.stderr.isatty():
-        yield from _with_lines(results, clip, start)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(clip.name, total=clip.duration and clip.duration - start, at="")
-        for result in results:
-            bar.update(task, completed=result.time - start, at=_clock(result.time))
-            yield result
-
-
-def _with_lines(results: Iterable["FrameResult"], clip: "Clip", start: float) -> Iterator["FrameResult"]:
-    began = printed = time.perf_counter()
-    for count, result in enumerate(results, 1):
-        yield result
-        now = time.perf_counter()
-        if now - printed < LINES_EVERY:
-            continue
-        printed = now
-        done = result.time - start
-        left = (now - began) / done * (clip.duration - result.time) if clip.duration and done > 0 else None
-        of, remains = (f" of {_clock(clip.duration)}", f", {_clock(left)} left") if clip.duration and left else ("", "")
-        line = f"fsrfer: {_clock(result.time)}{of}, {count / (now - began):.1f} frames/s{remains}"
-        print(line, file=sys.stderr, flush=True)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(max(seconds, 0.0)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _rate(text: str) -> float:

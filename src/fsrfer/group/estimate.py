@@ -1,18 +1,17 @@
-"""From many unsure faces to what can be said of the group: shares with intervals, and counts."""
+"""From many uncertain faces to what can be said of the group: shares with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fsrfer.group.counting import group_of
+from fsrfer.group.counting import SIZE_EDGES, Counts
 from fsrfer.group.quantification import confusion_at, likelihood, posterior_shares
-from fsrfer.labels import EXPRESSIONS
+from fsrfer.labels import EXPRESSIONS, in_order
 from fsrfer.model_file import ModelInfo
-from fsrfer.types import FloatArray, Group
+from fsrfer.types import Expression, Face
 
 Floats = NDArray[np.float64]
 
@@ -25,9 +24,6 @@ posterior: Miller & Dunson, JASA 114, 2019). ``benchmarks/quantification.py`` sh
 
 VALENCE = {"happiness": 1.0, "sadness": -1.0, "anger": -1.0, "fear": -1.0, "disgust": -1.0}
 """Weights of the valence-like summary; neutral and surprise, which may be either, count 0."""
-
-SIZE_EDGES = (8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 96.0)
-"""Edges of the bins of face height, in pixels."""
 
 MOST_ROWS = 2048
 """Of a tally; beyond, alike faces share a row."""
@@ -85,58 +81,26 @@ class GroupEstimate:
         }
 
 
-class Tally:
-    """Any number of faces in constant memory: one by one at first, alike ones together once there are many.
-
-    Attributes:
-        faces, too_small, uncertain: see `GroupEstimate`.
-        sizes: int64: faces by the bins of ``size_px`` between `SIZE_EDGES`, those too small included.
-        answers: int64, 7: counted faces by their likeliest expression.
-        sums: float64, 7: of the counted faces' probabilities.
-    """
+class Tally(Counts):
+    """Any number of faces in constant memory: one by one at first, alike ones together once there are many."""
 
     def __init__(self) -> None:
-        self.faces = self.too_small = self.uncertain = 0
-        self.sizes = np.zeros(len(SIZE_EDGES) + 1, np.int64)
-        self.answers, self.sums = np.zeros(len(EXPRESSIONS), np.int64), np.zeros(len(EXPRESSIONS))
+        super().__init__()
         self._rows: list[Floats] = []
 
-    def add(
-        self,
-        probabilities: FloatArray,
-        size_px: float,
-        certain: bool,
-        too_small: bool,
-        effective_px: float | None = None,
-    ) -> None:
-        """Take one face; see `fsrfer.types.Face`. Its row goes by the effective height if there is one, as the model's
-        confusion does."""
-        self.faces += 1
-        self.too_small += too_small
-        self.uncertain += not certain
-        self.sizes[int(np.digitize(size_px, SIZE_EDGES))] += 1
+    def add(self, answer: Expression | Face, too_small: bool) -> None:
+        """Take one face. Its row goes by the effective height if there is one, as the model's confusion does."""
+        self.count(answer, too_small)
         if not too_small:
-            self.answers[int(probabilities.argmax())] += 1
-            self.sums += probabilities
-            height = size_px if effective_px is None else effective_px
-            self._rows.append(np.array([1.0, height, *probabilities.tolist()]))
+            height = answer.size_px if answer.effective_px is None else answer.effective_px
+            self._rows.append(np.array([1.0, height, *in_order(answer.probabilities)]))
             self._bound()
 
     def merge(self, other: "Tally") -> None:
         """Take all faces of another tally."""
-        self.faces += other.faces
-        self.too_small += other.too_small
-        self.uncertain += other.uncertain
-        self.sizes += other.sizes
-        self.answers += other.answers
-        self.sums += other.sums
+        self.count_all(other)
         self._rows += other._rows
         self._bound()
-
-    @property
-    def counted(self) -> int:
-        """Faces that are large enough for the shares."""
-        return self.faces - self.too_small
 
     def rows(self) -> tuple[Floats, Floats, Floats]:
         """Mean probabilities (N x 7), mean heights (N) and numbers of faces (N), a row for one or several alike faces."""
@@ -146,13 +110,12 @@ class Tally:
 
     def to_dict(self) -> dict[str, Any]:
         """The tally as plain values that JSON can hold."""
-        return {**_counts_of(self), "rows": [row.tolist() for row in self._rows]}
+        return {**super().to_dict(), "rows": [row.tolist() for row in self._rows]}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Tally":
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The reverse of `to_dict`."""
-        tally = cls()
-        _set_counts(tally, values)
+        tally = super().from_dict(values)
         tally._rows = [np.array(row) for row in values["rows"]]
         return tally
 
@@ -161,64 +124,48 @@ class Tally:
             self._rows = list(join_alike(np.array(self._rows), MOST_ROWS // 2))
 
 
-class Average:
-    """Groups summed up by their estimates alone: nothing of single faces is kept, not even in memory.
+class Average(Counts):
+    """Groups summed up by their counts and estimates alone: nothing of single faces is kept, not even in memory.
 
     The intervals are averaged like the shares, as if all groups erred alike: wider than a tally's, never too narrow for it.
-
-    Attributes:
-        faces, too_small, uncertain, sizes, answers, sums: as of a `Tally`.
     """
 
     def __init__(self) -> None:
-        self.faces = self.too_small = self.uncertain = 0
-        self.sizes = np.zeros(len(SIZE_EDGES) + 1, np.int64)
-        self.answers, self.sums = np.zeros(len(EXPRESSIONS), np.int64), np.zeros(len(EXPRESSIONS))
-        self._sums = np.zeros((len(EXPRESSIONS) + 1, 3))
+        super().__init__()
+        self._shares = np.zeros((len(EXPRESSIONS) + 1, 3))
         self._corrected = True
 
-    def add(self, tally: Tally, group: GroupEstimate) -> None:
+    def add(self, counts: Counts, group: GroupEstimate) -> None:
         """Take one group."""
-        self.faces += tally.faces
-        self.too_small += tally.too_small
-        self.uncertain += tally.uncertain
-        self.sizes += tally.sizes
-        self.answers += tally.answers
-        self.sums += tally.sums
+        self.count_all(counts)
         self._corrected &= group.corrected
         if group.valence is not None:
-            told = [*group.shares.values(), group.valence]
-            self._sums += group.counted * np.array([[share.value, share.low, share.high] for share in told])
-
-    @property
-    def counted(self) -> int:
-        """Faces that are large enough for the shares."""
-        return self.faces - self.too_small
+            shares = [*group.shares.values(), group.valence]
+            self._shares += group.counted * np.array([[share.value, share.low, share.high] for share in shares])
 
     def estimate(self) -> GroupEstimate:
         """All groups together, weighted by their faces."""
-        told = [Share(*row) for row in (self._sums / max(self.counted, 1)).tolist()]
+        shares = [Share(*row) for row in (self._shares / max(self.counted, 1)).tolist()]
         some = self.counted > 0
         return GroupEstimate(
             faces=self.faces,
             counted=self.counted,
             too_small=self.too_small,
             uncertain=self.uncertain,
-            shares=dict(zip(EXPRESSIONS, told[:-1], strict=True)) if some else {},
-            valence=told[-1] if some else None,
+            shares=dict(zip(EXPRESSIONS, shares[:-1], strict=True)) if some else {},
+            valence=shares[-1] if some else None,
             corrected=self._corrected and some,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The sums as plain values that JSON can hold."""
-        return {**_counts_of(self), "shares": self._sums.tolist(), "corrected": self._corrected}
+        return {**super().to_dict(), "shares": self._shares.tolist(), "corrected": self._corrected}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Average":
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The reverse of `to_dict`."""
-        average = cls()
-        _set_counts(average, values)
-        average._sums, average._corrected = np.array(values["shares"]), values["corrected"]
+        average = super().from_dict(values)
+        average._shares, average._corrected = np.array(values["shares"]), values["corrected"]
         return average
 
 
@@ -292,27 +239,3 @@ def _share(of_faces: Floats, of_crowd: Floats) -> Share:
     value = float(of_faces.mean())
     ends = np.quantile(np.stack([of_faces, of_crowd]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return Share(value, min(float(ends[0].min()), value), max(float(ends[1].max()), value))
-
-
-def plain_counts(whole: "Tally | Average") -> Group:
-    """What was answered of all faces, each counted once, with nothing corrected."""
-    counted = max(whole.counted, 1)
-    shares, means = (whole.answers / counted).tolist(), (whole.sums / counted).tolist()
-    return group_of(whole.faces, whole.uncertain, whole.too_small, shares, means)
-
-
-def _counts_of(whole: "Tally | Average") -> dict[str, Any]:
-    counts = {name: getattr(whole, name) for name in ("faces", "too_small", "uncertain")}
-    return {**counts, **{name: getattr(whole, name).tolist() for name in ("sizes", "answers", "sums")}}
-
-
-def _set_counts(whole: "Tally | Average", values: Mapping[str, Any]) -> None:
-    whole.faces, whole.too_small, whole.uncertain = values["faces"], values["too_small"], values["uncertain"]
-    whole.sizes, whole.answers = (np.array(values[name], np.int64) for name in ("sizes", "answers"))
-    whole.sums = np.array(values["sums"])
-
-
-def size_labels() -> Sequence[str]:
-    """Names of the bins between `SIZE_EDGES`."""
-    edges = [f"{edge:g}" for edge in SIZE_EDGES]
-    return [f"under {edges[0]}", *(f"{low}-{high}" for low, high in pairwise(edges)), f"{edges[-1]} and over"]

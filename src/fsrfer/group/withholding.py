@@ -1,8 +1,11 @@
 """The one place that withholds what would speak of too few people."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
+
+from fsrfer.group.counting import Counts
+from fsrfer.types import Group
 
 T = TypeVar("T")
 
@@ -29,3 +32,9 @@ class SmallestGroup:
     def counts(self, people: Mapping[str, int]) -> dict[str, int | None]:
         """Counts by name, each withheld where it is too small."""
         return {name: self.figure(count, count) for name, count in people.items()}
+
+    def group(self, counts: Counts) -> Group | None:
+        """Plain counts, or None of too few people; shares of expressions that too few people show are left out."""
+        group, allowed = counts.group, self.counts(counts.by_expression)
+        shares = {name: share for name, share in group.shares.items() if allowed[name] is not None}
+        return self.figure(counts.counted, replace(group, shares=shares))

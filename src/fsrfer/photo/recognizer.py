@@ -1,7 +1,7 @@
 """Photos and crops from end to end: a picture in, the expressions of its faces out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,12 +13,13 @@ from fsrfer import images
 from fsrfer.errors import FsrferError, InputError
 from fsrfer.group.counting import count_group
 from fsrfer.images import ChannelOrder, ImageSource
+from fsrfer.labels import EXPRESSIONS, in_order
 from fsrfer.model_file import ModelInfo
 from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.recognition.boxes import user_boxes
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.faces import CropModel, FaceDetector, FaceRecognizer
-from fsrfer.recognition.model import BATCH, Answers
+from fsrfer.recognition.model import BATCH
 from fsrfer.recognition.sources import Picture
 from fsrfer.types import Expression, FloatArray, UInt8Image
 
@@ -103,7 +104,7 @@ class Recognizer:
         """
         rgb = images.as_rgb(image, channel_order)
         if isinstance(image, str | Path):
-            return self._look(str(image), rgb, boxes, Path(image) if keep_picture else None)
+            return self._look(str(image), rgb, boxes, Path(image).absolute() if keep_picture else None)
         return self._look("image", rgb, boxes, rgb.copy() if keep_picture else None)
 
     def predict_picture(self, picture: Picture, boxes: ArrayLike | None = None) -> PhotoResult:
@@ -139,7 +140,7 @@ class Recognizer:
         _require_list(crops)
         named = ((crop, f"crop {number}") for number, crop in enumerate(crops))
         rgbs = (images.as_rgb(crop, channel_order, name) for crop, name in named)
-        return [answer for chunk in _chunks(map(self._small, rgbs)) for answer in self._judge(chunk)]
+        return list(self._expressions(rgbs))
 
     def probabilities(self, crops: Sequence[UInt8Image]) -> FloatArray:
         """As `classify`, for RGB arrays in memory (uint8, height x width x 3), as an array.
@@ -147,13 +148,14 @@ class Recognizer:
         Returns:
             float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
         """
-        return self._answers([self._small(crop)[0] for crop in crops]).probabilities
+        rows = [in_order(answer.probabilities) for answer in self._expressions(crops)]
+        return np.array(rows, np.float32).reshape(-1, len(EXPRESSIONS))
 
     def classify_pictures(self, pictures: Iterable[Picture]) -> Iterator[CropResult]:
         """As `classify`, for decoded sources, one batch of small crops in memory; a failure becomes an error."""
         small = ((one.name, one.error, None if one.rgb is None else self._small(one.rgb)) for one in pictures)
         for chunk in _chunks(small):
-            answers = iter(self._judge([crop for _, _, crop in chunk if crop is not None]))
+            answers = iter(self._judged([crop for _, _, crop in chunk if crop is not None]))
             for name, error, crop in chunk:
                 yield CropResult(name, None if crop is None else next(answers), error)
 
@@ -170,16 +172,11 @@ class Recognizer:
         side = self.info.size
         return images.resize(self._faces.model.prepare(rgb), (side, side)), float(rgb.shape[0])
 
-    def _answers(self, small: Sequence[UInt8Image]) -> Answers:
-        side = self.info.size
-        shape = (0, side, side) if self.info.colour == "grey" else (0, side, side, 3)
-        return self._faces.model.answers(np.stack(small) if small else np.zeros(shape, np.uint8))
+    def _expressions(self, rgbs: Iterable[UInt8Image]) -> Iterator[Expression]:
+        return chain.from_iterable(self._judged(chunk) for chunk in _chunks(map(self._small, rgbs)))
 
-    def _judge(self, chunk: Sequence[tuple[UInt8Image, float]]) -> list[Expression]:
-        if not chunk:
-            return []
-        rows = zip(self._answers([crop for crop, _ in chunk]).each(), chunk, strict=True)
-        return [self._faces.rule.judge(row, height, effective) for (row, effective), (_, height) in rows]
+    def _judged(self, small: Sequence[tuple[UInt8Image, float]]) -> list[Expression]:
+        return self._faces.expressions(np.stack([crop for crop, _ in small]), [px for _, px in small]) if small else []
 
 
 def _require_list(crops: object) -> None:

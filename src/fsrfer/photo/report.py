@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsrfer.group.estimate import Tally, estimate, size_labels
+from fsrfer.group.estimate import Tally, estimate
 from fsrfer.output.charts import Point
 from fsrfer.output.page import Report, Timeline, counts_of
 from fsrfer.photo.recognizer import Recognizer
@@ -49,7 +49,7 @@ class PhotosReport:
             points=self._timeline.points,
             axis="photo",
             clock=False,
-            sizes=dict(zip(size_labels(), self._tally.sizes.tolist(), strict=True)),
+            sizes=self._tally.by_size,
             warnings=warnings,
             facts=[("model", f"SHA-256 {recognizer.sha256}"), ("fsrfer", __version__)],
         )

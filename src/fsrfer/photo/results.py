@@ -4,14 +4,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from PIL import Image
 
 from fsrfer import images
 from fsrfer.errors import InputError
 from fsrfer.group.counting import count_group
 from fsrfer.group.estimate import GroupEstimate, Tally, estimate
-from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.output import exchange
 from fsrfer.output.annotation import annotate
@@ -69,12 +67,11 @@ class PhotoResult:
         """The faces, to be summed up with those of other photos."""
         tally = Tally()
         for face in self.faces:
-            probabilities = np.array([face.probabilities[name] for name in EXPRESSIONS], np.float32)
-            tally.add(probabilities, face.size_px, face.certain, face.too_small, face.effective_px)
+            tally.add(face, face.too_small)
         return tally
 
     def estimate(self) -> GroupEstimate:
-        """Shares with 95% intervals that honour how unsure each face is, corrected for the model's known confusion.
+        """Shares with 95% intervals that honour how uncertain each face is, corrected for the model's known confusion.
 
         Raises:
             InputError: the result was not made by a model.

@@ -76,7 +76,7 @@ class Detector:
         Raises:
             ModelError: the weights are missing, changed, or no YuNet.
         """
-        self._preset, self._threads = preset, threads
+        self._origin, self._threads = preset if str(preset) in PRESETS else Path(preset).absolute(), threads
         if str(preset) in PRESETS:
             self.enlargements = PRESETS[str(preset)]
             self._network = YuNet(read_bundled_weights(), "the bundled detector", threads)
@@ -86,7 +86,7 @@ class Detector:
 
     def __reduce__(self) -> tuple[type["Detector"], tuple[str | Path, int | None]]:
         """Where it arrives, a copy opens its file again."""
-        return Detector, (self._preset, self._threads)
+        return type(self), (self._origin, self._threads)
 
     def detect(self, image: UInt8Image) -> Detections:
         """All faces of a picture, best first.

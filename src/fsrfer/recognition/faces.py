@@ -1,6 +1,6 @@
-"""The one way from a picture to its faces: detection, crops, answers, judged and put together."""
+"""The one way from a picture to its faces: crops, answers, judged and put together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +29,7 @@ class CropModel(Protocol):
 
     @property
     def sha256(self) -> str:
-        """What tells this model from others."""
+        """What distinguishes this model from others."""
 
     def prepare(self, image: UInt8Image) -> UInt8Image:
         """A whole picture (RGB) in the colours that crops are taken in."""
@@ -87,12 +87,20 @@ class FaceRecognizer:
         """Detections of a picture with their expressions, in the same order."""
         if not len(found):
             return ()
-        answers = self.model.answers(self.crops(rgb, found)).each()
-        rows = zip(answers, heights_of(found), strict=True)
-        return self.assemble(found, (self.rule.judge(row, height, effective) for (row, effective), height in rows))
+        return self.assemble(found, self.expressions(self.crops(rgb, found), heights_of(found)))
+
+    def expressions(self, crops: UInt8Image, heights: Sequence[float]) -> list[Expression]:
+        """What N crops show, judged.
+
+        Args:
+            crops: uint8, N x size x size (x 3), as the model takes them.
+            heights: N: of the faces in pixels, before they were cropped.
+        """
+        answers = zip(self.model.answers(crops).each(), heights, strict=True)
+        return [self.rule.judge(row, height, effective) for (row, effective), height in answers]
 
     def assemble(self, found: Detections, answers: Iterable[Expression]) -> tuple[Face, ...]:
-        """Faces from what was found and what was judged of each."""
+        """Faces from what was found and what each shows."""
         return tuple(self._face(found, index, answer) for index, answer in enumerate(answers))
 
     def _face(self, found: Detections, index: int, answer: Expression) -> Face:

@@ -90,7 +90,7 @@ class ExpressionModel:
         Raises:
             ModelError: missing, damaged, or not one of ours.
         """
-        self._name, self._threads = name, threads
+        self._origin, self._threads = name if str(name) in bundled_models() else Path(name).absolute(), threads
         data, where = read_model(name)
         self.sha256 = verify_seal(data, where)
         self._session = open_session(data, where, threads)
@@ -100,7 +100,7 @@ class ExpressionModel:
 
     def __reduce__(self) -> tuple[type["ExpressionModel"], tuple[str | Path, int | None]]:
         """Where it arrives, a copy opens its file again."""
-        return ExpressionModel, (self._name, self._threads)
+        return type(self), (self._origin, self._threads)
 
     def prepare(self, image: UInt8Image) -> UInt8Image:
         """A whole picture (RGB) in the colours the network takes: grey once, or as it is."""

@@ -1,4 +1,4 @@
-"""One answer for a face seen many times: its frames' probabilities pooled, the telling frames counting most.
+"""One answer for a face seen many times: its frames' probabilities pooled, the clearest frames counting most.
 
 Logarithmic opinion pool (Genest and Zidek, Statistical Science 1986): the weighted mean of the log-probabilities,
 normalised again. A frame in which a class is all but ruled out then rules it out, which a mean of probabilities cannot do.
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsrfer.labels import EXPRESSIONS
-from fsrfer.types import FloatArray
+from fsrfer.labels import EXPRESSIONS, in_order
+from fsrfer.types import Expression, FloatArray
 
 Floats = NDArray[np.float64]
 
@@ -20,10 +20,10 @@ HALF_LIFE = 0.8
 """Seconds after which a frame counts half: expressions last from half a second to a few."""
 
 FULL_SIZE = 32.0
-"""Height in pixels from which a larger face tells no more."""
+"""Height in pixels from which a larger face shows no more."""
 
 LEAST_CERTAINTY = 0.05
-"""Weight of a frame that tells nothing, so that even such frames have a mean."""
+"""Weight of a frame that shows nothing, so that even such frames have a mean."""
 
 RULED_OUT = 1e-4
 """Smallest probability in the pool: one frame alone may not exclude a class."""
@@ -54,19 +54,13 @@ class Pool:
         """No frame yet."""
         return cls(np.zeros(len(EXPRESSIONS)), 0.0, 0.0, 0.0, 0.0, 0)
 
-    def add(
-        self,
-        probabilities: FloatArray,
-        size_px: float,
-        time: float,
-        half_life: float = np.inf,
-        effective_px: float | None = None,
-    ) -> "Pool":
-        """The pool with one more frame; what it held has decayed meanwhile by ``half_life`` seconds."""
-        effective = size_px if effective_px is None else effective_px
+    def add(self, answer: Expression, time: float, half_life: float = np.inf) -> "Pool":
+        """The pool with one more frame's answer; what it held has decayed meanwhile by ``half_life`` seconds."""
+        probabilities, size_px = in_order(answer.probabilities), answer.size_px
+        effective = size_px if answer.effective_px is None else answer.effective_px
         kept = 0.5 ** ((time - self.time) / half_life) if self.frames else 0.0
         weight = frame_weight(probabilities, effective)
-        logs = np.log(np.maximum(probabilities.astype(np.float64), RULED_OUT))
+        logs = np.log(np.maximum(probabilities, RULED_OUT))
         return Pool(
             logs=self.logs * kept + weight * logs,
             weight=self.weight * kept + weight,
@@ -121,11 +115,9 @@ class Smoother:
         self.pools = dict(pools or {})
         self._half_life = half_life
 
-    def add(
-        self, number: int, probabilities: FloatArray, size_px: float, time: float, effective_px: float | None = None
-    ) -> FloatArray:
-        """Take one more frame of a face; returns its answer by now (float32, 7)."""
-        pool = self.pools.get(number, Pool.empty()).add(probabilities, size_px, time, self._half_life, effective_px)
+    def add(self, number: int, answer: Expression, time: float) -> FloatArray:
+        """Take one more frame's answer for a face; returns its pooled probabilities (float32, 7)."""
+        pool = self.pools.get(number, Pool.empty()).add(answer, time, self._half_life)
         self.pools[number] = pool
         return pool.probabilities
 
@@ -134,15 +126,15 @@ class Smoother:
         self.pools = {number: self.pools[number] for number in numbers if number in self.pools}
 
 
-def frame_weight(probabilities: FloatArray, effective_px: float) -> float:
+def frame_weight(probabilities: Floats, effective_px: float) -> float:
     """How much one frame counts: its certainty (1 less the normalised entropy) times the share of a full face's area.
 
-    The height is the effective one, since a blurred frame tells as little as a small one.
+    The height is the effective one, since a blurred frame shows as little as a small one.
 
     Example:
-        >>> round(frame_weight(np.array([1, 0, 0, 0, 0, 0, 0], np.float32), 16.0), 4)
+        >>> round(frame_weight(np.eye(7)[0], 16.0), 4)
         0.2625
     """
-    values = probabilities.astype(np.float64).clip(1e-12, 1)
+    values = probabilities.clip(1e-12, 1)
     entropy = float(-(values * np.log(values)).sum() / np.log(len(values)))
     return (max(0.0, 1.0 - entropy) + LEAST_CERTAINTY) * min(effective_px / FULL_SIZE, 1.0) ** 2

@@ -6,6 +6,7 @@ where three threads overlap: frames -> detection, tracking, crops -> recognition
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import inf
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.faces import CropModel, FaceDetector, FaceRecognizer, heights_of
 from fsrfer.recognition.model import BATCH
-from fsrfer.types import Box, Detections, Expression, FloatArray, UInt8Image
+from fsrfer.types import Box, Detections, Expression, UInt8Image
 from fsrfer.video.cuts import CutDetector
 from fsrfer.video.pooling import Smoother
 from fsrfer.video.prefetch import Stopwatch, prefetch
@@ -185,29 +186,28 @@ class VideoRecognizer:
     def _recognise(self, together: Sequence[_Found], pictures: bool) -> Iterator[tuple[FrameResult, TrackingState]]:
         """Answers of several frames in one batch, then each frame's result and the state after it."""
         crops = [found.crops for found in together if len(found.crops)]
+        heights = [height for found in together for height in heights_of(found.boxes)]
         with self.watch.measure("recognise"):
-            answers = self.faces.model.answers(np.concatenate(crops)).each() if crops else iter(())
+            answers = iter(self.faces.expressions(np.concatenate(crops), heights) if crops else ())
         for found in together:
             with self.watch.measure("smooth"):
-                faces = self._tracked(found, answers)
+                faces = self._tracked(found, list(islice(answers, len(found.boxes))))
                 self._smoother.keep(track.number for track in found.tracks)
             height, width = found.frame.rgb.shape[:2]
             rgb = found.frame.rgb if pictures else None
             result = FrameResult(found.frame.time, width, height, faces, _hidden(found), rgb)
             yield result, TrackingState(found.number + 1, found.tracks, found.started, dict(self._smoother.pools))
 
-    def _tracked(self, found: _Found, answers: Iterator[tuple[FloatArray, float | None]]) -> tuple[TrackedFace, ...]:
-        alone: list[Expression] = []
-        pooled: list[Expression] = []
-        rule, time = self.faces.rule, found.frame.time
-        for number, size_px in zip(found.numbers, heights_of(found.boxes), strict=True):
-            probabilities, effective_px = next(answers)
-            alone.append(rule.judge(probabilities, size_px, effective_px))
-            pool = self._smoother.add(number, probabilities, size_px, time, alone[-1].effective_px)
-            pooled.append(rule.judge(pool, size_px, effective_px))
-        faces = self.faces.assemble(found.boxes, pooled)
-        rows = zip(found.numbers, faces, alone, strict=True)
+    def _tracked(self, found: _Found, alone: Sequence[Expression]) -> tuple[TrackedFace, ...]:
+        """Faces of a frame, whose answers are pooled with those of the frames before."""
+        time = found.frame.time
+        pooled = [self._pooled(number, answer, time) for number, answer in zip(found.numbers, alone, strict=True)]
+        rows = zip(found.numbers, self.faces.assemble(found.boxes, pooled), alone, strict=True)
         return tuple(TrackedFace(number, face, answer, found.detected) for number, face, answer in rows)
+
+    def _pooled(self, number: int, answer: Expression, time: float) -> Expression:
+        probabilities = self._smoother.add(number, answer, time)
+        return self.faces.rule.judge(probabilities, answer.size_px, answer.effective_px)
 
 
 def _gather(found: Iterable[_Found], most: int) -> Iterator[list[_Found]]:

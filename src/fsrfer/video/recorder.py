@@ -1,16 +1,14 @@
 """What a video run writes, window by window, so that it can be stopped at any moment and resumed.
 
 After each time window the tables are on disk and ``progress.json`` says how far they reach; whatever was written after
-that is cut off on resume. In aggregate-only runs nothing that is written speaks of fewer than ``min_group`` faces.
+that is cut off on resume. In aggregate-only runs no group, size or expression of fewer than ``min_group`` faces is reported.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from fsrfer.errors import InputError
 from fsrfer.files import write_text
@@ -18,12 +16,13 @@ from fsrfer.group.estimate import Average, GroupEstimate, Tally, estimate
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
-from fsrfer.output.rows import Row, rounded_px
+from fsrfer.output.rows import Row, face_row, rounded
 from fsrfer.output.tables import Table, open_table
 from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.video.pooling import Pool
 from fsrfer.video.results import FrameResult, TrackedFace
 from fsrfer.video.state import TrackingState
+from fsrfer.video.summary import RunIdentity
 from fsrfer.video.writer import VideoWriter
 
 STATE = "progress.json"
@@ -84,19 +83,14 @@ class Window:
         self.sightings += len(result.faces)
         for tracked in result.faces:
             pool = self.pools.get(tracked.track, Pool.empty())
-            answer = tracked.frame_answer
-            probabilities = np.array([answer.probabilities[name] for name in EXPRESSIONS], np.float32)
-            self.pools[tracked.track] = pool.add(
-                probabilities, answer.size_px, result.time, effective_px=answer.effective_px
-            )
+            self.pools[tracked.track] = pool.add(tracked.frame_answer, result.time)
 
     def tally(self, rule: CertaintyRule) -> Tally:
         """Its faces."""
         tally = Tally()
         for pool in self.pools.values():
             answer = rule.judge(pool.probabilities, pool.size_px, pool.effective_px)
-            too_small = rule.is_too_small(pool.size_px)
-            tally.add(pool.probabilities, pool.size_px, answer.certain, too_small, pool.effective_px)
+            tally.add(answer, rule.is_too_small(pool.size_px))
         return tally
 
 
@@ -135,7 +129,7 @@ class Totals:
         return cls(kind.from_dict(values["faces"]), *(values[name] for name in _TOTALS))
 
 
-_TOTALS = ("frames", "sightings", "windows", "withheld", "busiest", "followed")
+_TOTALS = tuple(one.name for one in fields(Totals) if one.name != "faces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +137,7 @@ class Progress:
     """How far a run has come: everything up to the beginning of window ``next_window`` is written.
 
     Attributes:
-        identity: of the source and the settings; a run goes on only with the same.
+        identity: of the source and the settings; a run is resumed only with the same.
         next_window: index of the first window that is not written.
         marks: of the tables and the video.
         totals: see `Totals`.
@@ -151,7 +145,7 @@ class Progress:
         clock_jumped: whether the source's clock had started again, so that its times are no places to jump to.
     """
 
-    identity: Mapping[str, Any]
+    identity: RunIdentity
     next_window: int
     marks: Mapping[str, int]
     totals: Totals
@@ -161,7 +155,7 @@ class Progress:
     def save(self, folder: Path) -> None:
         """Write it atomically."""
         values = {
-            "identity": self.identity,
+            "identity": asdict(self.identity),
             "next_window": self.next_window,
             "marks": self.marks,
             "totals": self.totals.to_dict(),
@@ -171,7 +165,7 @@ class Progress:
         write_text(folder / STATE, json.dumps(values))
 
     @classmethod
-    def load(cls, folder: Path, identity: Mapping[str, Any]) -> "Progress":
+    def load(cls, folder: Path, identity: RunIdentity) -> "Progress":
         """Read it back.
 
         Raises:
@@ -180,8 +174,7 @@ class Progress:
         path = folder / STATE
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            changed = sorted(name for name in identity if values["identity"].get(name) != identity[name])
-            if changed:
+            if changed := identity.changed_from(values["identity"]):
                 raise InputError(
                     f"{folder}: cannot be resumed with other settings ({', '.join(changed)}); use the same ones"
                 )
@@ -207,7 +200,7 @@ class Recorder:
         plan: Plan,
         rule: CertaintyRule,
         info: ModelInfo,
-        identity: Mapping[str, Any],
+        identity: RunIdentity,
         folder: Path | None = None,
         video: Path | None = None,
         blur: bool = False,
@@ -246,7 +239,7 @@ class Recorder:
             self._window = Window(index)
         self._window.add(result)
         if self._faces is not None:
-            self._rows += [face_row(result.time, tracked) for tracked in result.faces]
+            self._rows += [tracked_row(result.time, tracked) for tracked in result.faces]
         if self._video is not None:
             self._video.add(result)
         self._state = state
@@ -288,8 +281,7 @@ class Recorder:
         if window is None:
             return
         tally = window.tally(self._rule)
-        allowed = self._plan.smallest.allows(tally.counted)
-        group = estimate(tally, self._info) if allowed else None
+        group = estimate(tally, self._info) if self._plan.smallest.allows(tally.counted) else None
         self._add_to_totals(window, tally, group)
         if self.groups is not None:
             self.groups.append([group_row(window, self._plan, tally, group)])
@@ -323,26 +315,17 @@ class Recorder:
         Progress(self._identity, next_window, marks, self.totals, state, clock_jumped).save(self._folder)
 
 
-def face_row(time: float, tracked: TrackedFace) -> Row:
+def tracked_row(time: float, tracked: TrackedFace) -> Row:
     """A face of one frame, by `FACE_COLUMNS`."""
-    face = tracked.face
-    corners = dict(zip(_BOX, (round(value, 2) for value in face.box), strict=True))
-    return {
+    row = {
         "time": round(time, 4),
         "track": tracked.track,
-        **corners,
-        "detection_score": round(face.detection_score, 4),
         "detected": tracked.detected,
-        "size_px": rounded_px(face.size_px),
-        "effective_px": rounded_px(face.effective_px),
-        "expression": face.expression,
-        "probability": round(face.probability, 6),
-        "certain": face.certain,
-        "too_small": face.too_small,
-        **{name: round(value, 6) for name, value in face.probabilities.items()},
+        **face_row(tracked.face),
         "frame_expression": tracked.frame_answer.expression,
-        "frame_probability": round(tracked.frame_answer.probability, 6),
+        "frame_probability": rounded(tracked.frame_answer.probability),
     }
+    return {name: row[name] for name in FACE_COLUMNS}
 
 
 def group_row(window: Window, plan: Plan, tally: Tally, group: GroupEstimate | None) -> Row:
@@ -358,7 +341,7 @@ def group_row(window: Window, plan: Plan, tally: Tally, group: GroupEstimate | N
         return row
     counts = {name: value for name, value in asdict(group).items() if name in _COUNTS}
     row |= {**counts, "faces_per_frame": round(window.sightings / window.frames, 3), "corrected": group.corrected}
-    row |= dict(zip(_ANSWERS, tally.answers.tolist(), strict=True))
+    row |= {f"count_{name}": count for name, count in plan.smallest.counts(tally.by_expression).items()}
     summaries = {**group.shares, **({"valence": group.valence} if group.valence else {})}
     for name, share in summaries.items():
         value, low, high = share.to_dict().values()

@@ -17,19 +17,18 @@ def report_of(summary: VideoSummary, rows: Iterable[Row]) -> Report:
         summary: of the whole clip.
         rows: of the run's ``group`` table.
     """
-    settings = summary.settings
-    every = settings["every"]
+    run = summary.run
     facts = {
-        "source": settings["source"],
-        "looked at": f"every {every:g} s" if every else "every frame",
-        "time window": f"{settings['window']:g} s",
-        "smallest face": f"{settings['min_face']:g} px",
-        "detector": settings["detector"],
-        "model": f"SHA-256 {settings['model_sha256']}",
+        "source": run.source,
+        "looked at": f"every {run.every:g} s" if run.every else "every frame",
+        "time window": f"{run.window:g} s",
+        "smallest face": f"{run.min_face:g} px",
+        "detector": run.detector,
+        "model": f"SHA-256 {run.model_sha256}",
         "fsrfer": __version__,
     }
     return Report(
-        title=Path(settings["source"]).name or settings["source"],
+        title=Path(run.source).name or run.source,
         subtitle=f"{summary.frames:,} frames looked at in {clock(summary.read_to)}",
         group=summary.estimate,
         cards=[("faces followed", f"{summary.tracks:,}"), *counts_of(summary.estimate)],
@@ -44,8 +43,8 @@ def report_of(summary: VideoSummary, rows: Iterable[Row]) -> Report:
 
 def _warnings(summary: VideoSummary) -> list[str]:
     """What the reader has to know first."""
-    dropped, least = summary.work["frames_dropped"], summary.settings["min_group"]
-    told = (
+    dropped = summary.work.frames_dropped
+    warnings = (
         (summary.stopped, f"Not the whole clip: {summary.stopped}."),
         (summary.damaged_parts, f"{summary.damaged_parts} damaged parts of the clip were passed over."),
         (summary.corrupt_frames, f"{summary.corrupt_frames} corrupt frames were left out."),
@@ -53,8 +52,8 @@ def _warnings(summary: VideoSummary) -> list[str]:
         (summary.clock_jumps, f"The source's clock started again {summary.clock_jumps} times; time goes on."),
         (
             summary.windows_withheld,
-            f"{summary.windows_withheld} time windows with fewer than {least} faces are withheld.",
+            f"{summary.windows_withheld} time windows with fewer than {summary.run.min_group} faces are withheld.",
         ),
         (dropped, f"{dropped} frames were passed over because the work could not keep up."),
     )
-    return [words for count, words in told if count]
+    return [words for count, words in warnings if count]

@@ -4,13 +4,11 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from fsrfer.errors import InputError
 from fsrfer.files import check_file, check_folder, write_text
-from fsrfer.group.estimate import plain_counts, size_labels
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
@@ -19,7 +17,7 @@ from fsrfer.video.recognizer import VideoRecognizer
 from fsrfer.video.recorder import Plan, Progress, Recorder, unfinished
 from fsrfer.video.report import report_of
 from fsrfer.video.results import FrameResult
-from fsrfer.video.summary import VideoSummary
+from fsrfer.video.summary import RunIdentity, VideoSummary, Work
 
 EVERY = 0.2
 """Seconds between two sampled frames unless the user says otherwise."""
@@ -168,10 +166,9 @@ class VideoSession:
         """
         estimate = self._recorder.close(complete=not stopped)
         ending, totals, smallest = self.clip.ending, self._recorder.totals, self._settings.smallest
-        counted = totals.faces.counted
         stages = {name: round(value, 2) for name, value in self._recognizer.watch.seconds.items()}
         summary = VideoSummary(
-            settings=self._identity,
+            run=self._identity,
             duration=self.clip.duration and round(self.clip.duration, 3),
             read_to=round(ending.read_to, 3),
             stopped="stopped by the user" if stopped else ending.reason,
@@ -184,14 +181,10 @@ class VideoSession:
             windows=totals.windows,
             windows_withheld=totals.withheld,
             sightings=totals.sightings,
-            group=smallest.figure(counted, plain_counts(totals.faces)),
-            estimate=smallest.figure(counted, estimate),
-            sizes_px=smallest.counts(dict(zip(size_labels(), totals.faces.sizes.tolist(), strict=True))),
-            work={
-                "seconds": round(time.perf_counter() - self._began, 2),
-                "seconds_by_stage": stages,
-                "frames_dropped": self._recognizer.dropped,
-            },
+            group=smallest.group(totals.faces),
+            estimate=smallest.figure(totals.faces.counted, estimate),
+            sizes_px=smallest.counts(totals.faces.by_size),
+            work=Work(round(time.perf_counter() - self._began, 2), stages, self._recognizer.dropped),
         )
         if self._settings.output is not None and self._recorder.groups is not None:
             write_text(self._settings.output / SUMMARY, summary.to_json())
@@ -255,26 +248,25 @@ def _check_annotate(annotate: Path, source: str) -> None:
     check_file(annotate)
 
 
-def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> dict[str, Any]:
-    """What a run must have in common with the one it resumes."""
-    is_file = Path(settings.source).is_file()
-    return {
-        "source": clip.name,
-        "bytes": Path(settings.source).stat().st_size if is_file else None,
-        "model_sha256": sha256,
-        "every": settings.every,
-        "window": settings.window,
-        "format": settings.table,
-        "detector": str(settings.detector),
-        "detect_every": settings.detect_every,
-        "min_face": settings.min_face,
-        "min_group": settings.min_group if settings.aggregate_only else None,
-        "annotate": settings.annotate and str(settings.annotate),
-        "blur": settings.blur,
-    }
+def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
+    file = Path(settings.source)
+    return RunIdentity(
+        source=clip.name,
+        bytes=file.stat().st_size if file.is_file() else None,
+        model_sha256=sha256,
+        every=settings.every,
+        window=settings.window,
+        format=settings.table,
+        detector=str(settings.detector),
+        detect_every=settings.detect_every,
+        min_face=settings.min_face,
+        min_group=settings.min_group if settings.aggregate_only else None,
+        annotate=str(settings.annotate) if settings.annotate else None,
+        blur=settings.blur,
+    )
 
 
-def _progress(settings: VideoSettings, clip: Clip, identity: dict[str, Any]) -> Progress | None:
+def _progress(settings: VideoSettings, clip: Clip, identity: RunIdentity) -> Progress | None:
     """How far the run to be resumed has come; None for a new one.
 
     Raises:

@@ -6,8 +6,55 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fsrfer.group.estimate import GroupEstimate
+from fsrfer.labels import EXPRESSIONS
 from fsrfer.types import Group
 from fsrfer.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What a run must have in common with the one it resumes.
+
+    Attributes:
+        source: name of the video, without secrets.
+        bytes: size of its file; None of a live source.
+        model_sha256: of the recogniser of crops.
+        every: seconds between two frames looked at; 0 for every frame.
+        window: length of a time window in seconds.
+        format: of the tables.
+        detector: its name or path.
+        detect_every: faces are searched for in every n-th frame looked at.
+        min_face: smallest height that is counted, in pixels.
+        min_group: smallest group reported in an aggregate-only run; None in others.
+        annotate: path of the annotated video, or None.
+        blur: whether its faces are pixelated.
+    """
+
+    source: str
+    bytes: int | None
+    model_sha256: str
+    every: float
+    window: float
+    format: str
+    detector: str
+    detect_every: int
+    min_face: float
+    min_group: int | None
+    annotate: str | None
+    blur: bool
+
+    def changed_from(self, saved: Mapping[str, Any]) -> list[str]:
+        """Names of what differs from an identity that was saved as a dictionary."""
+        return sorted(name for name, value in asdict(self).items() if saved.get(name) != value)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run took: ``seconds`` in all and of each stage (stages overlap), and frames of a live source passed over."""
+
+    seconds: float
+    seconds_by_stage: Mapping[str, float]
+    frames_dropped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +62,7 @@ class VideoSummary:
     """The whole clip, or as much of it as was watched.
 
     Attributes:
-        settings: of the run: ``source``, ``bytes``, ``model_sha256``, ``every``, ``window``, ``format``, ``detector``,
-            ``detect_every``, ``min_face``, ``min_group``, ``annotate``, ``blur``.
+        run: source and settings.
         duration: declared length in seconds, or None.
         read_to: time of the last frame in seconds.
         stopped: why the clip was not read to its end, or None.
@@ -25,13 +71,13 @@ class VideoSummary:
         tracks: different faces, as far as they could be followed.
         windows, windows_withheld: time windows, and how many of them showed too few people to report.
         sightings: faces in all frames together.
-        group: plain counts, each face once a window; None where it is withheld.
+        group: plain counts, each face once a window; None where it is withheld, without the shares that are withheld.
         estimate: shares corrected for the model's known confusion, with 95% intervals; None where it is withheld.
         sizes_px: faces by bins of their height; None for a count that is withheld.
-        work: ``seconds``, ``seconds_by_stage``, ``frames_dropped``.
+        work: what it took.
     """
 
-    settings: Mapping[str, Any]
+    run: RunIdentity
     duration: float | None
     read_to: float
     stopped: str | None
@@ -47,30 +93,18 @@ class VideoSummary:
     group: Group | None
     estimate: GroupEstimate | None
     sizes_px: Mapping[str, int | None]
-    work: Mapping[str, Any]
+    work: Work
 
     def to_dict(self) -> dict[str, Any]:
-        """The summary as plain values that JSON can hold."""
-        values = {name: getattr(self, name) for name in _PLAIN}
-        return {
-            "fsrfer": __version__,
-            **self.settings,
-            "duration": self.duration,
-            "read_to": self.read_to,
-            "complete": self.stopped is None,
-            **values,
-            "group": self.group and asdict(self.group),
-            "estimate": self.estimate and self.estimate.to_dict(),
-            "sizes_px": dict(self.sizes_px),
-            "work": dict(self.work),
-        }
+        """The summary as plain values that JSON can hold; shares of the group that are withheld are None."""
+        values = asdict(self)
+        head = {"fsrfer": __version__, **values.pop("run")}
+        read = {name: values.pop(name) for name in ("duration", "read_to")}
+        if self.group:
+            values["group"]["shares"] = {name: self.group.shares.get(name) for name in EXPRESSIONS}
+        values["estimate"] = self.estimate and self.estimate.to_dict()
+        return {**head, **read, "complete": self.stopped is None, **values}
 
     def to_json(self) -> str:
         """The content of ``summary.json``."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
-
-
-_PLAIN = (
-    *("stopped", "damaged_parts", "corrupt_frames", "missing_seconds", "clock_jumps"),
-    *("frames", "tracks", "windows", "windows_withheld", "sightings"),
-)

@@ -5,17 +5,20 @@ import numpy as np
 import pytest
 
 from fsrfer.evaluation.metrics import soft_confusion
+from fsrfer.group.counting import SIZE_EDGES, Counts, size_labels
 from fsrfer.group.estimate import (
     MOST_ROWS,
-    SIZE_EDGES,
     Average,
     Tally,
     estimate,
     join_alike,
-    size_labels,
 )
+from fsrfer.group.withholding import SmallestGroup
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.recognition.certainty import CertaintyRule
 from support.toy_model import TOY_INFO
+
+RULE = CertaintyRule(certain_from=0.6, min_face=0.0)
 
 
 def crowd(count: int, sharpness: float, seed: int = 0, height: float = 20) -> tuple[Tally, np.ndarray]:
@@ -25,7 +28,7 @@ def crowd(count: int, sharpness: float, seed: int = 0, height: float = 20) -> tu
     powers = np.exp(sharpness * (rng.normal(size=(count, 7)) + sharpness * np.eye(7)[labels]))
     tally = Tally()
     for row in (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32):
-        tally.add(row, height, bool(row.max() > 0.6), False)
+        tally.add(RULE.judge(row, height), too_small=False)
     return tally, np.bincount(labels, minlength=7) / count
 
 
@@ -64,7 +67,7 @@ def test_nobody() -> None:
 def test_faces_that_are_too_small_are_counted_apart() -> None:
     tally, _ = crowd(10, 1.0)
     before = estimate(tally, TOY_INFO)
-    tally.add(np.full(7, 1 / 7, np.float32), 4, False, True)
+    tally.add(RULE.judge(np.full(7, 1 / 7, np.float32), 4), too_small=True)
     after = estimate(tally, TOY_INFO)
     assert (after.faces, after.counted, after.too_small) == (11, 10, 1)
     assert after.shares == before.shares
@@ -80,7 +83,7 @@ def test_what_the_model_confuses_is_put_right() -> None:
     info = replace(TOY_INFO, confusion={"20": soft_confusion(rows, labels).tolist()})
     tally = Tally()
     for row in rows[rng.choice(400, 300)]:
-        tally.add(row, 20, True, False)
+        tally.add(RULE.judge(row, 20), too_small=False)
     plain, corrected = estimate(tally, TOY_INFO), estimate(tally, info)
     assert corrected.corrected
     assert corrected.shares["sadness"].value > plain.shares["sadness"].value + 0.1
@@ -89,8 +92,8 @@ def test_what_the_model_confuses_is_put_right() -> None:
 def test_faces_are_corrected_by_their_effective_height_and_counted_by_their_height() -> None:
     row = np.full(7, 1 / 7, np.float32)
     tally = Tally()
-    tally.add(row, 60, False, False, effective_px=10)
-    tally.add(row, 60, False, False)
+    tally.add(RULE.judge(row, 60, 10), too_small=False)
+    tally.add(RULE.judge(row, 60), too_small=False)
     assert tally.rows()[1].tolist() == [10, 60]
     assert tally.sizes.tolist() == [0, 0, 0, 0, 0, 0, 2, 0]
 
@@ -104,9 +107,9 @@ def test_the_confusion_at_the_effective_height_is_the_one_that_counts() -> None:
     row = np.where(np.arange(7) == 6, 0.7, 0.05).astype(np.float32)
     small, large, enlarged = Tally(), Tally(), Tally()
     for _ in range(40):
-        small.add(row, 10, True, False)
-        large.add(row, 40, True, False)
-        enlarged.add(row, 40, True, False, effective_px=10)
+        small.add(RULE.judge(row, 10), too_small=False)
+        large.add(RULE.judge(row, 40), too_small=False)
+        enlarged.add(RULE.judge(row, 40, 10), too_small=False)
     assert estimate(enlarged, info).shares == estimate(small, info).shares
     assert estimate(enlarged, info).shares != estimate(large, info).shares
 
@@ -152,6 +155,19 @@ def test_groups_averaged_without_their_faces() -> None:
         assert whole.shares[name].value == pytest.approx((10 * one.value + 30 * other.value) / 40)
         assert whole.shares[name].high == pytest.approx((10 * one.high + 30 * other.high) / 40)
     assert Average().estimate().shares == {}
+
+
+def test_what_too_few_people_show_is_left_out_of_the_plain_counts() -> None:
+    happy, sad = (np.where(np.arange(7) == index, 0.7, 0.05).astype(np.float32) for index in (3, 4))
+    counts = Counts()
+    for row in (happy, happy, happy, sad):
+        counts.count(RULE.judge(row, 20), too_small=False)
+    assert SmallestGroup(5).group(counts) is None
+    group = SmallestGroup(3).group(counts)
+    assert group is not None
+    assert group.shares == {"happiness": 0.75}
+    assert group.mean_probabilities == counts.group.mean_probabilities
+    assert SmallestGroup(0).group(counts) == counts.group
 
 
 def test_bins_have_names() -> None:

@@ -10,7 +10,7 @@ from fsrfer.errors import InputError
 from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.types import Detections, UInt8Image
 from fsrfer.video.reading import Frame
-from fsrfer.video.recorder import FACE_COLUMNS, Window, face_row
+from fsrfer.video.recorder import FACE_COLUMNS, Window, tracked_row
 from fsrfer.video.results import FrameResult
 from fsrfer.video.state import TrackingState
 from support.toy_model import write_toy
@@ -76,7 +76,7 @@ def test_frames_weigh_by_effective_heights_in_the_answer_of_a_track(estimating: 
 def test_the_table_of_faces_has_effective_heights(estimating: Path, toy: Path) -> None:
     for model, height in ((estimating, 16.0), (toy, None)):
         (result,) = results_of(model, 80)
-        row = face_row(result.time, result.faces[0])
+        row = tracked_row(result.time, result.faces[0])
         assert tuple(row) == FACE_COLUMNS
         assert (row["size_px"], row["effective_px"]) == (60, height)
 

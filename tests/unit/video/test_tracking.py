@@ -4,9 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fsrfer.types import Detections
+from fsrfer.recognition.certainty import CertaintyRule
+from fsrfer.types import Detections, Expression
 from fsrfer.video.pooling import Pool, Smoother
 from fsrfer.video.tracking import MEMORY, Tracker, assign
+
+RULE = CertaintyRule(certain_from=0.5, min_face=0.0)
 
 
 def faces(*boxes: tuple[float, float, float]) -> Detections:
@@ -85,44 +88,44 @@ def test_faces_are_predicted_where_they_go() -> None:
     assert tracker.tracks[0].time == pytest.approx(1.8)
 
 
-def certain(index: int, probability: float) -> np.ndarray:
+def certain(index: int, probability: float, size_px: float = 30, effective_px: float | None = None) -> Expression:
     rest = (1 - probability) / 6
-    return np.where(np.arange(7) == index, probability, rest).astype(np.float32)
+    row = np.where(np.arange(7) == index, probability, rest).astype(np.float32)
+    return RULE.judge(row, size_px, effective_px)
 
 
 def test_large_certain_frames_outvote_small_doubtful_ones() -> None:
     pool = Pool.empty()
     for _ in range(5):
-        pool = pool.add(certain(0, 0.3), 8, 0.0)
-    pool = pool.add(certain(3, 0.9), 40, 0.0)
+        pool = pool.add(certain(0, 0.3, 8), 0.0)
+    pool = pool.add(certain(3, 0.9, 40), 0.0)
     assert pool.probabilities.argmax() == 3
     assert pool.size_px > 20
 
 
 def test_a_frame_counts_by_its_effective_height() -> None:
-    row = certain(0, 0.9)
     # 16 of 32 px is a quarter of the area: (16 x 1/4 + 32 x 1) / (1/4 + 1) = 28.8.
-    pool = Pool.empty().add(row, 60, 0.0, effective_px=16).add(row, 60, 0.0, effective_px=32)
+    pool = Pool.empty().add(certain(0, 0.9, 60, 16), 0.0).add(certain(0, 0.9, 60, 32), 0.0)
     assert pool.size_px == pytest.approx(60)
     assert pool.effective_px == pytest.approx(28.8)
     assert Pool.from_dict(pool.to_dict()).effective_px == pool.effective_px
 
 
 def test_a_frame_without_an_effective_height_counts_by_its_height() -> None:
-    row = certain(0, 0.9)
-    pool = Pool.empty().add(row, 16, 0.0).add(row, 32, 0.0)
+    pool = Pool.empty().add(certain(0, 0.9, 16), 0.0).add(certain(0, 0.9, 32), 0.0)
     assert pool.effective_px == pool.size_px == pytest.approx(28.8)
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=8))
 @settings(deadline=None)
 def test_a_pool_is_a_distribution_whatever_the_order(seeds: list[int]) -> None:
-    rows = [np.random.default_rng(seed).dirichlet(np.full(7, 0.3)).astype(np.float32) for seed in seeds]
+    rows = (np.random.default_rng(seed).dirichlet(np.full(7, 0.3)).astype(np.float32) for seed in seeds)
+    answers = [RULE.judge(row, 20) for row in rows]
     forward = backward = Pool.empty()
-    for row in rows:
-        forward = forward.add(row, 20, 0.0)
-    for row in reversed(rows):
-        backward = backward.add(row, 20, 0.0)
+    for answer in answers:
+        forward = forward.add(answer, 0.0)
+    for answer in reversed(answers):
+        backward = backward.add(answer, 0.0)
     assert forward.probabilities.sum() == pytest.approx(1, abs=1e-5)
     assert forward.probabilities == pytest.approx(backward.probabilities, abs=1e-5)
 
@@ -137,7 +140,7 @@ def test_the_answer_of_a_track_beats_its_single_frames() -> None:
             scores = clarity * (rng.normal(size=7) + clarity * (np.arange(7) == label))
             row = (np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()).astype(np.float32)
             single.append(row.argmax() == label)
-            pool = pool.add(row, float(height), 0.0)
+            pool = pool.add(RULE.judge(row, float(height)), 0.0)
         pooled.append(pool.probabilities.argmax() == label)
     assert np.mean(pooled) > np.mean(single) + 0.1
 
@@ -145,8 +148,8 @@ def test_the_answer_of_a_track_beats_its_single_frames() -> None:
 def test_the_past_fades() -> None:
     smoother = Smoother(half_life=0.5)
     for step in range(10):
-        smoother.add(1, certain(0, 0.9), 30, step * 0.2)
-    answers = [int(smoother.add(1, certain(4, 0.9), 30, 2.0 + step * 0.2).argmax()) for step in range(10)]
+        smoother.add(1, certain(0, 0.9), step * 0.2)
+    answers = [int(smoother.add(1, certain(4, 0.9), 2.0 + step * 0.2).argmax()) for step in range(10)]
     assert answers[0] == 0
     assert answers[-1] == 4
 
@@ -154,7 +157,7 @@ def test_the_past_fades() -> None:
 def test_pools_are_forgotten_with_their_tracks() -> None:
     smoother = Smoother()
     for number in (1, 2, 3):
-        smoother.add(number, certain(0, 0.9), 30, 0.0)
+        smoother.add(number, certain(0, 0.9), 0.0)
     smoother.keep([2])
     assert list(smoother.pools) == [2]
     assert (

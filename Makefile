@@ -1,4 +1,4 @@
-# Two environments: .venv for development (everything), .venv-use for the way of use alone (no torch).
+# Two environments: .venv for development (everything), .venv-use for inference alone (no torch).
 # Each is made once and again only when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3
@@ -12,7 +12,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(USE)/installed ## recognise a built-in portrait at shrinking sizes (installs the way of use, without torch)
+demo: $(USE)/installed ## recognise a built-in portrait at shrinking sizes (installs what inference needs, without torch)
 	@$(USE)/bin/fsrfer demo -o demo.png
 	@echo
 	@echo "Your own photo:   $(USE)/bin/fsrfer predict PHOTO.jpg --annotate annotated"

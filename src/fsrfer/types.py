@@ -59,7 +59,7 @@ class Face:
         detection_score: 0..1.
         landmarks: five points, or None (see `Detections`).
         size_px: the face's height in pixels of the photo.
-        expression: the likeliest class.
+        expression: the most probable class.
         probability: its probability, 0..1.
         probabilities: one for each of the seven classes; they sum to 1.
         certain: whether the probability reaches the model's stated threshold (see ``fsrfer info``).

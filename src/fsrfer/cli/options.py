@@ -5,7 +5,8 @@ import math
 import sys
 from pathlib import Path
 
-from fsrfer.output.sinks import FORMATS, printable
+from fsrfer.output.sinks import FORMATS
+from fsrfer.output.terminal import printable
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:

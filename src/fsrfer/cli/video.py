@@ -140,7 +140,8 @@ def _print(summary: VideoSummary) -> None:
         print("  no faces large enough to count" if estimate.faces else "  no faces found")
     else:
         for name, share in sorted(estimate.shares.items(), key=lambda item: -item[1].value):
-            print(f"  {name:<10} {share.value:>5.0%}   {share.low:.0%} to {share.high:.0%}")
+            value, low, high = share.to_dict().values()  # as in summary.json
+            print(f"  {name:<10} {value:>5.0%}   {low:.0%} to {high:.0%}")
         how = "corrected for the model's known confusion" if estimate.corrected else "not corrected for confusion"
         print(f"  95% intervals; {how}")
 

@@ -85,7 +85,7 @@ def posterior_shares(
 
     Gibbs sampling of a mixture with known components: classes of the faces given the shares, then shares given the
     classes (a Dirichlet distribution). The first draws spread because each face is unsure, the second ones also because
-    faces are few: for them the prior counts as one face in all (Perks, 1947), so that a few sure faces are believed.
+    faces are few: for them the prior counts as one face in all (Perks, 1947), so that a few confident faces are believed.
 
     Args:
         likelihoods: N x 7, up to a factor a row.

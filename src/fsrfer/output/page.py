@@ -1,4 +1,4 @@
-"""One page that shows a clip or a folder of photos as a group: shares, how they went, how sure that is, and what it is not.
+"""One page that shows a clip or a folder of photos as a group: shares, how they went, how certain that is, and what it is not.
 
 The page is one HTML file that asks nobody for anything: no script, no font, no picture from outside.
 """
@@ -58,7 +58,7 @@ class Report:
 
 
 def counts_of(group: GroupEstimate | None) -> list[tuple[str, str]]:
-    """Cards of a group: of all faces, how many were large enough, and how many were sure."""
+    """Cards of a group: of all faces, how many were large enough, and how many were certain."""
     if group is None or not group.faces:
         return []
     parts = {

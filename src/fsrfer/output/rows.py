@@ -1,6 +1,8 @@
 """Faces and answers as rows and dictionaries: the names of columns, and how many digits are written."""
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fsrfer.labels import EXPRESSIONS
@@ -71,3 +73,19 @@ def rounded(probability: float) -> float:
 def rounded_all(probabilities: Mapping[str, float]) -> dict[str, float]:
     """Probabilities by name as they are written."""
     return {name: rounded(value) for name, value in probabilities.items()}
+
+
+def csv_header(columns: Sequence[str]) -> str:
+    """The first line of a CSV file."""
+    return csv_lines(columns, [dict(zip(columns, columns, strict=True))])
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    """Rows as lines of CSV."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([_cell(row[name]) for name in columns] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -1,16 +1,15 @@
 """Tables that grow as the work goes on and can be cut back to any point they once had, so that no row is lost or doubled."""
 
 import csv
-import io
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from fsrfer.errors import InputError
 from fsrfer.files import atomic_path
-from fsrfer.output.rows import Row
+from fsrfer.output.rows import Row, csv_header, csv_lines
 
 FORMATS = ("csv", "parquet", "jsonl")
 
@@ -64,7 +63,7 @@ class TextTable:
         self._columns = tuple(columns)
         self._is_csv = path.suffix == ".csv"
         if mark is None:
-            path.write_bytes(self._encode([dict(zip(columns, columns, strict=True))]) if self._is_csv else b"")
+            path.write_text(csv_header(columns) if self._is_csv else "", encoding="utf-8", newline="")
             return
         if not path.is_file() or path.stat().st_size < mark:
             raise InputError(f"{path}: shorter than when the work stopped; start again without --resume")
@@ -74,7 +73,7 @@ class TextTable:
     def append(self, rows: Sequence[Row]) -> None:
         """Write a block of rows."""
         with self.path.open("ab") as stream:
-            stream.write(self._encode(rows))
+            stream.write(self._encoded(rows).encode())
 
     def mark(self) -> int:
         """Length in bytes."""
@@ -91,16 +90,11 @@ class TextTable:
             else:
                 yield from map(json.loads, stream)
 
-    def _encode(self, rows: Iterable[Row]) -> bytes:
-        if not self._is_csv:
-            lines = (
-                json.dumps({name: row[name] for name in self._columns}, ensure_ascii=False, allow_nan=False)
-                for row in rows
-            )
-            return "".join(f"{line}\n" for line in lines).encode()
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([_cell(row[name]) for name in self._columns] for row in rows)
-        return text.getvalue().encode()
+    def _encoded(self, rows: Sequence[Row]) -> str:
+        if self._is_csv:
+            return csv_lines(self._columns, rows)
+        plain = ({name: row[name] for name in self._columns} for row in rows)
+        return "".join(f"{json.dumps(row, ensure_ascii=False, allow_nan=False)}\n" for row in plain)
 
 
 class ParquetTable:
@@ -159,10 +153,6 @@ class ParquetTable:
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("[0-9]*.parquet"))
-
-
-def _cell(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _value(text: str) -> Any:

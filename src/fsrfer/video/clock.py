@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 JUMP = 0.5
-"""Seconds that a clock goes back from which it is told as one that started again, not as two frames that overlap."""
+"""Seconds that a clock goes back from which it counts as one that started again, not as two frames that overlap."""
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ SHORT_BY = 1.0
 """Seconds missing from the declared length, from which a file is called truncated."""
 
 HOLE = 0.5
-"""Seconds without a frame, beyond the last one's duration, that are told as a hole in a transport stream."""
+"""Seconds without a frame, beyond the last one's duration, that are reported as a hole in a transport stream."""
 
 
 @dataclass(frozen=True, slots=True)

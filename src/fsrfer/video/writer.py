@@ -29,7 +29,7 @@ MOSAIC = 4
 """Squares across a pixelated face: too few to know anyone by."""
 
 BLUR_MARGIN = 0.2
-"""Added around a face before it is pixelated, relative to its longer side: hair and ears tell much."""
+"""Added around a face before it is pixelated, relative to its longer side: hair and ears give people away."""
 
 
 class VideoWriter:

@@ -11,7 +11,8 @@ from PIL import Image
 from fsrfer.errors import InputError
 from fsrfer.group.counting import count_group
 from fsrfer.labels import EXPRESSIONS, by_name
-from fsrfer.output.sinks import AnnotatedPhotos, format_for, open_crop_sink, open_photo_sink, printable
+from fsrfer.output.sinks import AnnotatedPhotos, format_for, open_crop_sink, open_photo_sink
+from fsrfer.output.terminal import printable
 from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.types import Expression, Face, UInt8Image
 

@@ -128,7 +128,9 @@ def test_aggregates_only(toy: Path, clip: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["group.csv", "report.html", "summary.json"]
     content = everything_in(tmp_path)
     assert [word for word in FORBIDDEN if word in content] == []
-    assert {row["withheld"] for row in table(tmp_path / "group.csv")} == {"false"}
+    rows = table(tmp_path / "group.csv")
+    assert {row["withheld"] for row in rows} == {"false"}
+    assert all(row[f"count_{name}"] in ("", "5", "6") for row in rows for name in EXPRESSIONS)
 
 
 def test_small_groups_are_withheld(toy: Path, clip: Path, tmp_path: Path, capsys: Captured) -> None:

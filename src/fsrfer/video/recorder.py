@@ -1,7 +1,8 @@
 """What a video run writes, window by window, so that it can be stopped at any moment and resumed.
 
 After each time window the tables are on disk and ``progress.json`` says how far they reach; whatever was written after
-that is cut off on resume. In aggregate-only runs no group, size or expression of fewer than ``min_group`` faces is reported.
+that is cut off on resume. In aggregate-only runs no group of fewer than ``min_group`` faces is reported, and no size or
+expression that fewer show is counted.
 """
 
 import json

@@ -240,9 +240,13 @@ def test_results_can_be_sent_to_another_process_and_compared(recognizer: Recogni
         assert np.array_equal(np.asarray(copy.annotated()), np.asarray(result.annotated()))
 
 
-def test_a_recogniser_can_be_sent_to_another_process(recognizer: Recognizer) -> None:
+def test_a_recogniser_can_be_sent_to_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recognizer = Recognizer(write_toy(Path("toy.onnx")), "fast", threads=1)
     recognizer.predict(face(0))  # the detector is loaded
-    copy = pickle.loads(pickle.dumps(recognizer))
+    sent = pickle.dumps(recognizer)
+    monkeypatch.chdir("/")  # another folder, where a relative path would lead nowhere
+    copy = pickle.loads(sent)
     assert copy.predict(face(2), [[0, 0, 56, 56]]) == recognizer.predict(face(2), [[0, 0, 56, 56]])
     assert copy.predict(face(0)).faces == ()
 

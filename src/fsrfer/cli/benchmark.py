@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--restored", nargs="+", default=[], metavar="NAME=DIR", help="outside super-resolution of the exported faces"
     )
     parser.epilog = (
-        "A run that was interrupted goes on where it stopped: give the same command again. The report is "
+        "The same command resumes a run that was interrupted. The report is "
         "DIR/report/report.md; it links to DIR/report/conclusions.md where you write one."
     )
 

@@ -59,7 +59,7 @@ def require_benchmark(recipe: Recipe, chosen: Iterable[str] | None) -> Benchmark
         RecipeError: another recipe, or a rival that it does not have.
     """
     if not isinstance(recipe, BenchmarkRecipe):
-        raise RecipeError(f"{recipe.name}: not a recipe to compare by; use paper-small, paper or comparison")
+        raise RecipeError(f"--recipe {recipe.name}: not a recipe to compare by; use paper-small, paper or comparison")
     if chosen is None:
         return recipe
     if isinstance(recipe, PaperRecipe):

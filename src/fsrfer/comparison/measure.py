@@ -112,7 +112,7 @@ def measure(
     """Store the probabilities of each method for the faces shrunk by each factor and restored.
 
     A pair of method and factor that is stored for the same faces and the same ``identity`` is skipped, so an interrupted
-    run goes on where it stopped.
+    run resumes where it stopped.
 
     Args:
         methods: trained with ``seed``.

@@ -71,7 +71,7 @@ def load(path: Path) -> tuple[int, dict[str, Any]]:
         return int(metadata["step"]), _rebuilt(json.loads(metadata["outline"]), tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise TrainingError(
-            f"{path}: not a checkpoint of fsrfer ({error}); remove it to go on from the one before"
+            f"{path}: not a checkpoint of fsrfer ({error}); remove it to resume from the one before"
         ) from error
 
 

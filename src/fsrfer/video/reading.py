@@ -80,7 +80,7 @@ class Ending:
     def remarks(self) -> list[str]:
         """What is worth knowing and lost nothing."""
         times = "once" if self.jumps == 1 else f"{self.jumps} times"
-        return [f"the clock started again {times}; time goes on from the newest frame"] if self.jumps else []
+        return [f"the clock started again {times}; times count on from the newest frame"] if self.jumps else []
 
 
 @dataclass(slots=True)

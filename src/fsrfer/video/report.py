@@ -49,7 +49,10 @@ def _warnings(summary: VideoSummary) -> list[str]:
         (summary.damaged_parts, f"{summary.damaged_parts} damaged parts of the clip were passed over."),
         (summary.corrupt_frames, f"{summary.corrupt_frames} corrupt frames were left out."),
         (summary.missing_seconds, f"{summary.missing_seconds:g} s are missing in the stream."),
-        (summary.clock_jumps, f"The source's clock started again {summary.clock_jumps} times; time goes on."),
+        (
+            summary.clock_jumps,
+            f"The source's clock started again {summary.clock_jumps} times; times here count on from the newest frame.",
+        ),
         (
             summary.windows_withheld,
             f"{summary.windows_withheld} time windows with fewer than {summary.run.min_group} faces are withheld.",

@@ -10,11 +10,12 @@ from lightning_fabric import Fabric
 from fsrfer.comparison import paper, rivals
 from fsrfer.comparison.measure import Faces, LabelledTrack, Method, measure
 from fsrfer.comparison.outside import read_answers, with_pictures
-from fsrfer.comparison.plots import draw_features, save
+from fsrfer.comparison.plots import draw_features
 from fsrfer.comparison.report import write_report
 from fsrfer.comparison.store import Store
 from fsrfer.data import readers
 from fsrfer.errors import RecipeError
+from fsrfer.output.figures import save_figure
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.recipes.comparison import ComparisonRecipe
 from fsrfer.recipes.paper import PaperRecipe
@@ -171,5 +172,5 @@ def _feature_map(recipe: PaperRecipe, trained: paper.Rivals, data: TrainingData,
     drawn = paper.feature_triples(recipe, trained.system, data, FEATURE_MAP_FACTOR, FEATURE_MAP_FACES)
     feat_hr, feat_lr, feat_sr, labels = (part.numpy() for part in drawn)
     title = f"features of validation faces at x{FEATURE_MAP_FACTOR}"
-    save(draw_features(feat_hr, feat_lr, feat_sr, labels, title), folder / "features.png")
+    save_figure(draw_features(feat_hr, feat_lr, feat_sr, labels, title), folder / "features.png")
     return [(f"Features before and after G, of validation faces at x{FEATURE_MAP_FACTOR}", "features.png")]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fsrfer.comparison.summary import Cell, Rival, Summary
 from fsrfer.errors import FsrferError
-from fsrfer.files import atomic_path
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.output.figures import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#5
 _MARKERS = "osD^vPX*"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 _MAX_POINTS = 2000
+_MATRIX_DPI = 80  # three matrices fill a page's width; more pixels would only be shrunk
 _FEWEST_ANSWERS = 50  # the accuracy of fewer says nothing
 
 
@@ -66,14 +67,8 @@ def draw_all(summary: Summary, shown_factors: Sequence[float], target: Path) -> 
             )
         )
     for _, name, figure in drawn:
-        save(figure, target / name)
+        save_figure(figure, target / name)
     return [(caption, name) for caption, name, _ in drawn]
-
-
-def save(figure: "Figure", target: Path) -> None:
-    """Write a figure as PNG, atomically."""
-    with atomic_path(target) as path:
-        figure.savefig(path, dpi=110)
 
 
 def draw_accuracy(summary: Summary) -> "Figure":
@@ -99,10 +94,9 @@ def draw_height(summary: Summary) -> "Figure":
 
 def draw_cost(rivals: Sequence[Rival], factor: float) -> "Figure":
     """Accuracy in percent at one factor against GFLOP and against milliseconds a face, on logarithmic axes."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator
 
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = new_figure(11, 4.6)
     panels = figure.subplots(1, 2, sharey=True)
     costs: tuple[Callable[[Rival], float | None], ...] = (lambda rival: rival.gflop, lambda rival: rival.milliseconds)
     for axes, cost, unit in zip(panels, costs, ("GFLOP a face", "milliseconds a face"), strict=True):
@@ -147,11 +141,9 @@ def draw_selective(rivals: Sequence[Rival], factor: float) -> "Figure":
 
 def draw_confusions(rivals: Sequence[Rival], factor: float) -> "Figure":
     """One matrix a method, in percent of each true class, over all seeds."""
-    from matplotlib.figure import Figure
-
     columns = min(3, len(rivals))
     rows = -(-len(rivals) // columns)
-    figure = Figure(figsize=(4.1 * columns + 0.4, 3.9 * rows), layout="constrained")
+    figure = new_figure(4.1 * columns + 0.4, 3.9 * rows, dpi=_MATRIX_DPI)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat[len(rivals) :]:
         axes.set_axis_off()
@@ -182,12 +174,10 @@ def draw_features(
     Raises:
         ValueError: shapes that do not fit.
     """
-    from matplotlib.figure import Figure
-
     if not feat_hr.shape == feat_lr.shape == feat_sr.shape or len(labels) != len(feat_hr) or len(labels) < 3:
         raise ValueError(f"need three features and labels of the same faces, not {feat_hr.shape}, {feat_lr.shape}, ...")
     points = project(feat_hr, feat_hr, feat_lr, feat_sr)
-    figure = Figure(figsize=(12.5, 4.4), layout="constrained")
+    figure = new_figure(12.5, 4.4)
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     for axes, places, name in zip(
         panels, points, ("full size", "shrunk, before super-resolution", "shrunk, after super-resolution"), strict=True
@@ -226,9 +216,7 @@ def project(basis: NDArray[np.floating], *features: NDArray[np.floating]) -> lis
 
 
 def _one_panel() -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.6, 5), layout="constrained")
+    figure = new_figure(8.6, 5)
     axes = figure.subplots()
     axes.set_ylabel("accuracy, %")
     _bare(axes)

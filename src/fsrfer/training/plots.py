@@ -4,9 +4,7 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from fsrfer.files import atomic_path
+from fsrfer.output.figures import new_figure, save_figure
 
 
 def plot_stages(folder: Path) -> None:
@@ -21,7 +19,7 @@ def plot_metrics(table: Path, target: Path) -> None:
     with table.open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             series[row["name"]].append((int(row["step"]), float(row["value"])))
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = new_figure(11, 4)
     losses, accuracies = figure.subplots(1, 2)
     for name, points in series.items():
         if name != "seconds":
@@ -32,5 +30,4 @@ def plot_metrics(table: Path, target: Path) -> None:
         axes.set(title=title, xlabel="step")
         if axes.lines:
             axes.legend(frameon=False)
-    with atomic_path(target) as path:
-        figure.savefig(path, dpi=110)
+    save_figure(figure, target)

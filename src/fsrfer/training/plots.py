@@ -4,6 +4,8 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
+import matplotlib  # noqa: F401  (that it is missing must be found before a training, not after it)
+
 from fsrfer.output.figures import new_figure, save_figure
 
 

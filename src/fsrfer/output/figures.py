@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXACT = 128
-"""How many colours, the most frequent of a picture, are kept as they are: backgrounds, bands, grids, lines, cells, legends."""
+"""How many colours, the most frequent of a picture, are kept as they are: its background, grid, lines and most larger areas."""
 
 TOLERANCE = 24
 """The most, of 255, by which a channel of any other colour (a shade of an edge) may change."""
@@ -31,7 +31,7 @@ def new_figure(width: float, height: float, dpi: int = 110) -> "Figure":
 
 
 def save_figure(figure: "Figure", target: Path) -> None:
-    """Write a figure as PNG in few colours, atomically: a quarter of the usual size, so that reports can be kept.
+    """Write a figure as PNG in few colours, atomically: less than a third of the usual size, so that reports can be kept.
 
     Raises:
         InputError: the target cannot be written.

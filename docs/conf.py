@@ -30,6 +30,7 @@ html_title = f"fsrfer {version}"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
+html_show_search_summary = False  # browsers refuse to fetch the pages of a folder for it
 
 CONTENTS = """
 ```{toctree}

@@ -95,7 +95,7 @@ orphan: true
 APPENDED = {"README": CONTENTS, "docs/decisions/README": RECORDS}
 
 
-def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
+def add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
     """Append what the side bar lists, which would be clutter in the page itself; reports are reached by links alone."""
     source[0] = (UNLISTED if page.startswith("docs/results/") else "") + source[0] + APPENDED.get(page, "")
 

@@ -11,7 +11,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-SOURCE_ONLY = ("tests/conftest.py", "conftest.py", "Makefile", "constraints.txt", "CITATION.cff", "CHANGELOG.md", "PKG-INFO")
+SOURCE_ONLY = (
+    "tests/conftest.py",
+    "conftest.py",
+    "Makefile",
+    "constraints.txt",
+    "CITATION.cff",
+    "CHANGELOG.md",
+    "PKG-INFO",
+)
 """What the source distribution must hold besides the package, to be built, tested and cited."""
 
 

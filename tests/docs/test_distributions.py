@@ -1,6 +1,7 @@
 """The check of built distributions tells what they lack."""
 
 import pytest
+
 from check_distributions import ROOT, package_files, sdist_faults, wheel_faults
 
 PACKAGE = {"fsrfer/__init__.py", "fsrfer/weights/default.onnx"}

@@ -7,7 +7,7 @@ USE := .venv-use
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes clean
+.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes site dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,8 +41,9 @@ types: $(DEV)/installed ## mypy, strict
 imports: $(DEV)/installed ## which part may import which
 	$(DEV)/bin/lint-imports
 
-tests: $(DEV)/installed ## pytest, examples of the documentation included
-	$(DEV)/bin/python -m pytest
+tests: $(DEV)/installed ## pytest, examples of the documentation included, and what share of the code they reach
+	$(DEV)/bin/coverage run -m pytest
+	$(DEV)/bin/coverage report
 
 docs: $(DEV)/installed ## only the examples, commands and links of the documentation
 	$(DEV)/bin/python -m pytest README.md docs src tests/docs
@@ -50,8 +51,17 @@ docs: $(DEV)/installed ## only the examples, commands and links of the documenta
 recipes: $(DEV)/installed ## write docs/reference/recipes.md from the recipes and their schema
 	$(DEV)/bin/python tools/recipe_reference.py
 
+site: $(DEV)/installed ## the documentation as pages that work without a network: site/index.html
+	$(DEV)/bin/sphinx-build -c docs -d build/site -b html -W --keep-going -q . site
+
+dist: $(DEV)/installed ## source distribution and wheel in dist/, checked
+	rm -rf dist
+	$(DEV)/bin/python -m build
+	$(DEV)/bin/twine check --strict dist/*
+	$(DEV)/bin/python tools/check_distributions.py dist
+
 clean: ## remove both environments and all caches
-	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist demo.png
+	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage build dist site demo.png
 
 $(DEV)/installed: pyproject.toml constraints.txt
 	$(call new_environment,$(DEV))

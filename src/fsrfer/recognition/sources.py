@@ -56,13 +56,18 @@ def expand(sources: Iterable[str | Path], leave_out: Path | None = None) -> list
 
     Args:
         sources: as the user names them.
-        leave_out: a folder whose pictures are no sources, such as the one that drawings are saved in.
+        leave_out: a folder whose pictures are no sources, such as the one that drawings are saved in, unless a source
+            has no others.
     """
-    found = [one for source in sources for one in _expand_one(str(source))]
+    return [one for source in sources for one in _without(_expand_one(str(source)), leave_out)]
+
+
+def _without(found: list[Source], leave_out: Path | None) -> list[Source]:
+    """What is not in a folder; all, where everything is, since then it was asked for by name."""
     if leave_out is None:
         return found
     drawings = leave_out.resolve()
-    return [one for one in found if one.error or drawings not in Path(one.name).resolve().parents]
+    return [one for one in found if one.error or drawings not in Path(one.name).resolve().parents] or found
 
 
 def load(sources: Iterable[Source]) -> Iterator[Picture]:

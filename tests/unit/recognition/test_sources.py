@@ -102,3 +102,10 @@ def test_what_is_no_file_of_a_picture_says_what_to_do(source: str, advice: str) 
     (found,) = expand([source])
     assert found.error is not None
     assert advice in found.error
+
+
+def test_drawings_are_no_photos_unless_a_source_has_nothing_else(album: Path) -> None:
+    inner = album / "inner"
+    assert names(expand([album], leave_out=inner), album) == ["a.JPG", "b.png"]
+    assert names(expand([album], leave_out=album), album) == names(expand([album]), album)
+    assert names(expand([album / "a.JPG", inner], leave_out=album), album)[0] == "a.JPG"

@@ -82,10 +82,9 @@ def run(options: argparse.Namespace) -> int:
     if stop.is_set():
         complain("stopped; what was done is kept" + ("" if clip.live else ", and --resume resumes it"))
         return 130
-    losses = [clip.ending.reason] if clip.ending.reason else clip.ending.losses
-    for loss in losses:
+    for loss in clip.ending.losses:
         complain(f"{clip.name}: {loss}")
-    return 2 if losses else 0
+    return 2 if clip.ending.losses else 0
 
 
 def _settings(options: argparse.Namespace) -> VideoSettings:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from PIL import Image
+
 from fsrfer.errors import InputError
 from fsrfer.images import MAX_PIXELS
 
@@ -86,7 +88,9 @@ def choose_stream(container: "InputContainer", name: str) -> "VideoStream":
     """
     from av.stream import Disposition
 
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     videos = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    videos = [one for one in videos if not one.disposition & still] or videos
     if not videos:
         only = "only a cover picture" if container.streams.video else "no video"
         raise InputError(f"{name}: there is {only} in it")
@@ -175,11 +179,28 @@ def _open_file(path: Path) -> "InputContainer":
         raise InputError(f"{shown}: no such file; name a video file, a camera's number or a stream's URL")
     with path.open("rb") as stream:
         beginning = stream.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not beginning:
+        raise InputError(f"{path}: the file is empty")
     if beginning.startswith(_LISTS):
         raise InputError(f"{path}: a list of other files, not a video; name the video itself")
     # An absolute path: FFmpeg takes what stands before a colon for a protocol.
     options = {"protocol_whitelist": "file", "format_whitelist": ",".join(FILE_FORMATS)}
-    return av.open(str(path.absolute()), options=options)
+    try:
+        return av.open(str(path.absolute()), options=options)
+    except av.FFmpegError:
+        if _is_picture(path):
+            raise InputError(
+                f"{path}: a picture that cannot be read as a video; fsrfer predict reads pictures"
+            ) from None
+        raise
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return bool(image.format)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
 
 
 def _mistyped(name: str) -> str:

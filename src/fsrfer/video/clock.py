@@ -51,8 +51,10 @@ class Clock:
             time = following
         else:
             self.furthest = max(self.furthest, presented - self.origin)
-            time = max(0.0, presented - self.origin) + self.shift
-            if self._last is not None and not -JUMP < time - self._last <= LEAP + lasted:
+            time = presented - self.origin + self.shift
+            if self._last is None:
+                time = max(0.0, time)
+            elif not -JUMP < time - self._last <= LEAP + lasted:
                 self.jumps += 1
                 self.shift, self.lag, time = self.shift + following - time, 0.0, following
         self._last = time

@@ -200,8 +200,11 @@ def test_killed_and_resumed_nothing_is_lost_or_doubled(
             assert len(list(video.frames())) == first["frames"]
 
 
-def test_ctrl_c_keeps_what_is_done(toy: Path, long_clip: Path, tmp_path: Path) -> None:
-    assert kill_midway(command(toy, long_clip, "-o", tmp_path), tmp_path, signal.SIGINT) == 130
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_is_done(
+    toy: Path, long_clip: Path, tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
+    assert kill_midway(command(toy, long_clip, "-o", tmp_path), tmp_path, sent) == code
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["stopped"] == "stopped by the user"
     assert (tmp_path / "report.html").is_file()

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Event
 
 from fsrfer.cli.options import add_model_arguments, complain, non_negative, positive
 from fsrfer.cli.progress import with_time
@@ -66,26 +65,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watch the video; 0 if it was read to its end, 2 if it was damaged, 130 if stopped by Ctrl-C."""
+    """Watch the video; 0 if it was read to its end, 2 if it was damaged, 128 and the signal's number if stopped by one."""
     with VideoSession(_settings(options)) as session:
-        with _gentle_stop() as stop, closing(session.results()) as results:
+        with _gentle_stop() as signals, closing(session.results()) as results:
             for _ in with_time(results, session.clip, session.start):
-                if stop.is_set():
+                if signals:
                     break
-        summary = session.finish(stopped=stop.is_set())
+        summary = session.finish(stopped=bool(signals))
         clip = session.clip
     _print(summary)
     for remark in clip.ending.remarks:
         complain(f"{clip.name}: {remark}")
     if dropped := summary.work.frames_dropped:
         complain(f"{clip.name}: {dropped} frames were passed over because the work could not keep up")
-    if stop.is_set():
+    if signals:
         complain("stopped; what was done is kept" + ("" if clip.live else ", and --resume resumes it"))
-        return 130
-    losses = [clip.ending.reason] if clip.ending.reason else clip.ending.losses
-    for loss in losses:
+        return 128 + signals[0]
+    for loss in clip.ending.losses:
         complain(f"{clip.name}: {loss}")
-    return 2 if losses else 0
+    return 2 if clip.ending.losses else 0
 
 
 def _settings(options: argparse.Namespace) -> VideoSettings:
@@ -110,20 +108,20 @@ def _settings(options: argparse.Namespace) -> VideoSettings:
 
 
 @contextmanager
-def _gentle_stop() -> Iterator[Event]:
-    """Within the block Ctrl-C only sets the event, so that no frame is written by half; a second one ends at once."""
-    stop = Event()
+def _gentle_stop() -> Iterator[list[int]]:
+    """Within the block a signal is only noted, so that no frame is written by half; a second one ends at once."""
+    noted: list[int] = []
     signals = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
     before = {number: signal.getsignal(number) for number in signals}
 
     def handle(number: int, _frame: object) -> None:
-        stop.set()
+        noted.append(number)
         signal.signal(number, before[signal.Signals(number)])
 
     for number in signals:
         signal.signal(number, handle)
     try:
-        yield stop
+        yield noted
     finally:
         for number in signals:
             signal.signal(number, before[number])

@@ -35,6 +35,8 @@ class CutDetector:
             rgb: height x width x 3.
         """
         small = np.asarray(Image.fromarray(rgb).resize(SIDE, Image.Resampling.BOX), np.float64)
+        if small.std() < FLAT:  # a flash, a black frame between: the next picture is compared with the one before
+            return False
         last, self._last = self._last, small
         if last is None:
             return False
@@ -49,7 +51,5 @@ def _colours(small: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    if max(first.std(), second.std()) < FLAT:
-        return 1.0
     a, b = first - first.mean(), second - second.mean()
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))

@@ -1,8 +1,13 @@
 """Opening a video file, a camera or a stream: what is opened, by which protocols and formats, and how it may be named."""
 
+import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from PIL import Image
 
 from fsrfer.errors import InputError
 from fsrfer.images import MAX_PIXELS
@@ -37,13 +42,20 @@ FILE_FORMATS = (
         "flv",
         "asf",
     ),
-    *("ogg", "gif", "apng", "mxf", "gxf", "dv", "wtv", "nut", "rm", "mjpeg", "yuv4mpegpipe", "vc1", "webp_anim"),
-    *("mp3", "flac", "wav", "aac"),  # sound alone is opened to be told apart from damage
+    *("ogg", "gif", "apng", "mxf", "gxf", "dv", "wtv", "nut", "rm", "mjpeg", "mpjpeg", "yuv4mpegpipe", "vc1", "vvc"),
+    *("dhav", "h261", "h263", "nsv", "webp_anim"),
+    *("mp3", "flac", "wav", "w64", "aac", "ac3", "aiff", "caf", "amr", "ape", "wv"),  # sound is told apart from damage
 )
 """Containers that hold their own frames; lists of other files (HLS, DASH, concat) are none."""
 
 _LISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]", b"<?xml", b"v=0")
 """How files begin that name others."""
+
+ADDRESS_FORMATS = (*FILE_FORMATS, "hls", "dash")
+"""Behind an http address a list of pieces is a stream; its pieces come by the protocols of the address."""
+
+PREFERRED = 5_000_000
+"""Pixels that being the default is worth to FFmpeg when it chooses a stream."""
 
 CAMERAS = {"linux": ("/dev/video{}", "v4l2"), "darwin": ("{}", "avfoundation")}
 """Device and driver of a numbered camera by system, as FFmpeg names them."""
@@ -56,66 +68,72 @@ def open_container(name: str) -> "InputContainer":
     """The container behind a file, a camera's number (``"0"``), or an ``rtsp://`` or ``http(s)://`` stream.
 
     Raises:
-        InputError: no such file, a list of other files, or something that is not opened.
-        av.FFmpegError, OSError, ValueError: FFmpeg cannot open it.
+        InputError: no such file, a list of other files, something that is not opened, or FFmpeg cannot open it.
     """
     import av
 
-    if name.isdecimal():
-        device, driver = _camera(int(name))
-        return av.open(device, format=driver, timeout=TIMEOUT)
-    scheme = name.partition("://")[0].lower() if "://" in name else None
-    if scheme is None:
-        return _open_file(Path(name))
-    if scheme not in STREAM_PROTOCOLS:
-        raise InputError(f"{without_secrets(name)}: only {', '.join(STREAM_PROTOCOLS)} streams are opened")
-    options: dict[str, Any] = {"protocol_whitelist": STREAM_PROTOCOLS[scheme]}
-    if scheme.startswith("rtsp"):
-        options["rtsp_transport"] = "tcp"
-    return av.open(name, options=options, timeout=TIMEOUT)
+    try:
+        return _opened(name)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        why = one_line(error)
+    # Outside the block: FFmpeg's own error, which holds the whole address, must not travel with ours.
+    raise InputError(f"{without_secrets(name)}: cannot be opened as a video ({why})")
 
 
 def choose_stream(container: "InputContainer", name: str) -> "VideoStream":
-    """The video of a container, as FFmpeg chooses it; never a cover picture.
+    """The video of a container that ``ffmpeg`` would choose: the default one, else the largest; never a cover picture.
 
     Raises:
         InputError: there is none, or its frames are too large.
     """
     from av.stream import Disposition
 
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     videos = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
-    best = container.streams.best("video")
-    stream = next((one for one in videos if best is not None and one.index == best.index), next(iter(videos), None))
-    if stream is None:
+    videos = [one for one in videos if not one.disposition & still] or videos
+    if not videos:
         only = "only a cover picture" if container.streams.video else "no video"
         raise InputError(f"{name}: there is {only} in it")
-    if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+    stream = max(videos, key=lambda one: _pixels(one) + PREFERRED * bool(one.disposition & Disposition.default))
+    if _pixels(stream) > MAX_PIXELS:
         raise InputError(f"{name}: frames of more than {MAX_PIXELS // 10**6} megapixels are refused")
     return stream
 
 
 def is_live(name: str, container: "InputContainer") -> bool:
     """Whether a source cannot wait nor be read again: a camera, or a stream without a length (a file behind http has one)."""
-    return name.isdecimal() or ("://" in name and not (name.lower().startswith("http") and container.duration))
+    if name.isdecimal():
+        return True
+    if "://" not in name:
+        return False
+    is_whole = container.duration or (container.size > 0 and container.format.name not in ("hls", "dash"))
+    return not (_is_http(name) and is_whole)
 
 
 def without_secrets(name: str) -> str:
-    """A source's name without what may be secret in a stream's address: user name, password and query.
+    """A source's name without what may be secret in a stream's address: user, password, query, and names with values.
 
     Example:
-        >>> without_secrets("rtsp://admin:secret@10.0.0.7/hall?token=abc")
-        'rtsp://10.0.0.7/hall'
+        >>> without_secrets("rtsp://admin:secret@10.0.0.7:554/hall?token=abc")
+        'rtsp://10.0.0.7:554/hall'
+        >>> without_secrets("rtsp://10.0.0.7/user=admin&password=secret&channel=1")
+        'rtsp://10.0.0.7/(hidden)'
         >>> without_secrets("rtsp://admin:pass/word@10.0.0.7/hall")
         'rtsp://(address hidden)'
     """
     scheme, separator, rest = name.partition("://")
     if not separator:
         return name
-    address = rest.partition("?")[0].partition("#")[0]
+    address = re.split(r"[?#]", rest, maxsplit=1)[0]
     authority, slash, path = address.partition("/")
-    if "@" in path or "@" in rest[len(address) :]:  # where the password ends cannot be told
+    host = authority.rpartition("@")[2]
+    # Where a password ends cannot be told if it holds one of the marks that end an address or a name.
+    if "@" in unquote(rest[len(authority) :]) or not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*)(:\d*)?", host):
         return f"{scheme}://(address hidden)"
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    if scheme.lower() not in STREAM_PROTOCOLS:  # such as rtmp, where the path is the key
+        return f"{scheme}://{host}"
+    kept = list(takewhile(lambda part: not re.search("[=&;:?#\\s]", unquote(part)), path.split("/")))
+    return f"{scheme}://{host}{slash}{'/'.join(kept if kept == path.split('/') else [*kept, '(hidden)'])}"
 
 
 def one_line(error: BaseException) -> str:
@@ -124,18 +142,70 @@ def one_line(error: BaseException) -> str:
     return " ".join(text.split())
 
 
+def _opened(name: str) -> "InputContainer":
+    import av
+
+    if name.isdecimal():
+        device, driver = _camera(int(name))
+        return av.open(device, format=driver, timeout=TIMEOUT)
+    if "://" not in name:
+        return _open_file(Path(name))
+    scheme = name.partition("://")[0].lower()
+    if scheme not in STREAM_PROTOCOLS:
+        raise InputError(f"{without_secrets(name)}: only {', '.join(STREAM_PROTOCOLS)} streams are opened")
+    options: dict[str, Any] = {"protocol_whitelist": STREAM_PROTOCOLS[scheme]}
+    if _is_http(name):
+        options["format_whitelist"] = ",".join(ADDRESS_FORMATS)
+    else:
+        options["rtsp_transport"] = "tcp"
+    return av.open(name, options=options, timeout=TIMEOUT)
+
+
+def _is_http(name: str) -> bool:
+    return name.lower().startswith("http")
+
+
+def _pixels(stream: "VideoStream") -> int:
+    return stream.codec_context.width * stream.codec_context.height
+
+
 def _open_file(path: Path) -> "InputContainer":
     import av
 
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, not a video; name one of the videos in it")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; name a video file, a camera's number or a stream's URL")
+        shown = _mistyped(str(path))
+        raise InputError(f"{shown}: no such file; name a video file, a camera's number or a stream's URL")
     with path.open("rb") as stream:
         beginning = stream.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not beginning:
+        raise InputError(f"{path}: the file is empty")
     if beginning.startswith(_LISTS):
         raise InputError(f"{path}: a list of other files, not a video; name the video itself")
     # An absolute path: FFmpeg takes what stands before a colon for a protocol.
     options = {"protocol_whitelist": "file", "format_whitelist": ",".join(FILE_FORMATS)}
-    return av.open(str(path.absolute()), options=options)
+    try:
+        return av.open(str(path.absolute()), options=options)
+    except av.FFmpegError:
+        if _is_picture(path):
+            raise InputError(
+                f"{path}: a picture that cannot be read as a video; fsrfer predict reads pictures"
+            ) from None
+        raise
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return bool(image.format)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def _mistyped(name: str) -> str:
+    """The name of a file that is not there, hidden where it may be an address that was mistyped."""
+    return "(address hidden)" if re.search("^[a-z]{3,6}:/|:.*@", name, re.IGNORECASE) else name
 
 
 def _camera(number: int) -> tuple[str, str]:

@@ -4,8 +4,9 @@ Decoding is PyAV's (FFmpeg's), imported when a video is opened. Times are presen
 honoured; nothing but the frame at hand is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,29 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 PATIENCE = 64
-"""Damaged packets in a row after which a video counts as ended."""
+"""Damaged packets in a row after which a live source counts as ended; a file is read to its end."""
 
 SHORT_BY = 1.0
 """Seconds missing from the declared length, from which a file is called truncated."""
 
+TRANSPORT = ("mpegts", "mpeg")
+"""Formats that have a frame at every moment: a recording that is damaged there has a hole."""
+
+ALIKE = 0.02
+"""Difference of two shapes, relative, up to which a picture is stretched rather than framed in black."""
+
 HOLE = 0.5
 """Seconds without a frame, beyond the last one's duration, that are reported as a hole in a transport stream."""
+
+
+EARLIER = (0.0, 10.0, 60.0)
+"""Seconds before the place to jump to, tried in turn: in a format without an index the jump may miss the key frame."""
+
+UNINDEXED = 0x0080 | 0x0100
+"""FFmpeg's flags (``AVFMT_NOTIMESTAMPS``, ``AVFMT_GENERIC_INDEX``) of formats in which no jump goes to a time not read yet."""
+
+_STRICT = ("hevc", "mjpeg")
+"""Decoders that hand on damaged frames as good ones unless errors are asked for; the others mark them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,8 @@ class Ending:
         damaged: packets that could not be decoded.
         corrupt: frames that were decoded with errors, and left out.
         holes: seconds that are missing from a stream.
-        jumps: how often the source's clock started again.
+        jumps: how often the source's clock jumped.
+        even: whether all times were the source's own and all frames of one size, so that a later run may begin in the middle.
         reason: why reading ended before the end, or None.
     """
 
@@ -64,12 +82,14 @@ class Ending:
     corrupt: int = 0
     holes: float = 0.0
     jumps: int = 0
+    even: bool = True
     reason: str | None = None
 
     @property
     def losses(self) -> list[str]:
-        """What was lost on the way, in words; empty if nothing was."""
+        """What was lost, in words; empty if nothing was."""
         counted = (
+            (self.reason, self.reason or ""),
             (self.damaged, f"{self.damaged} damaged parts were passed over"),
             (self.corrupt, f"{self.corrupt} corrupt frames were left out"),
             (self.holes, f"{self.holes:.1f} s are missing in the stream"),
@@ -80,7 +100,7 @@ class Ending:
     def remarks(self) -> list[str]:
         """What is worth knowing and lost nothing."""
         times = "once" if self.jumps == 1 else f"{self.jumps} times"
-        return [f"the clock started again {times}; times count on from the newest frame"] if self.jumps else []
+        return [f"the clock jumped {times}; times count on from the newest frame"] if self.jumps else []
 
 
 @dataclass(slots=True)
@@ -101,6 +121,7 @@ class Clip:
     rate: float | None
     _container: "InputContainer" = field(repr=False)
     _stream: "VideoStream" = field(repr=False)
+    _reopen: "Callable[[], tuple[InputContainer, VideoStream]]" = field(repr=False)
     ending: Ending = field(default_factory=Ending)
 
     def __enter__(self) -> "Clip":
@@ -125,35 +146,55 @@ class Clip:
         """
         origin = (self._stream.start_time or 0) * float(self._stream.time_base or 0)
         clock = Clock(origin, 1 / (self.rate or 25.0))
-        if start > 0 and seek:
-            self._seek(origin + start)
         picture = _Picture(self.name, self._pixel_width())
         due, lasts = start, 0.0
-        for frame in self._progressive():
+        for frame in self._frames_before(origin + start) if start > 0 and seek else self._progressive():
             before = clock.newest
-            time = clock.time_of(None if frame.pts is None else float(frame.time or 0.0))
+            time = clock.time_of(frame.time, lasts)
             self._note_hole(before, time, lasts)
             lasts = _duration_of(frame) or clock.step
             self.ending.jumps, self.ending.read_to = clock.jumps, max(self.ending.read_to, time)
+            self.ending.even = clock.exact and not picture.resized
             if time < due - 1e-6:
                 continue
             due = time if every <= 0 else (np.floor(time / every + 1e-6) + 1) * every
-            yield Frame(time, picture.rgb(frame))
-        self._judge_length(lasts)
+            rgb = picture.rgb(frame)
+            self.ending.even &= not picture.resized
+            yield Frame(time, rgb)
+        self._judge_length(clock, lasts)
 
-    def _progressive(self) -> Iterator["VideoFrame"]:
-        """Whole frames in order: corrupt ones are counted and left out, interlaced ones deinterlaced."""
+    def _frames_before(self, moment: float) -> Iterator["VideoFrame"]:
+        """Frames from some key frame before a presentation time on; from the beginning where none can be jumped to."""
+        for earlier in EARLIER:
+            if self._seek(moment - earlier):
+                frames = self._progressive(moment)
+                first = next(frames, None)
+                if first is not None and first.time is not None and first.time <= moment:
+                    yield first
+                    yield from frames
+                    return
+            self._container.close()
+            self._container, self._stream = self._reopen()
+            self.ending = Ending()
+        yield from self._progressive()
+
+    def _progressive(self, wanted_from: float | None = None) -> Iterator["VideoFrame"]:
+        """Whole frames in order: corrupt ones are counted and left out, interlaced ones deinterlaced.
+
+        Args:
+            wanted_from: presentation time; after a jump, frames before it may lack what they refer to, and are not missed.
+        """
         deinterlacer = Deinterlacer()
         for frame in self._decoded():
-            if frame.is_corrupt:
+            if not frame.is_corrupt:
+                yield from deinterlacer.push(frame, self._stream)
+            elif wanted_from is None or frame.time is None or frame.time >= wanted_from:
                 self.ending.corrupt += 1
-                continue
-            yield from deinterlacer.push(frame, self._stream)
         yield from deinterlacer.flush()
 
     def _note_hole(self, before: float, time: float, lasts: float) -> None:
         missing = time - before - lasts
-        if before >= 0 and missing > HOLE and "mpegts" in self._container.format.name:
+        if before >= 0 and missing > HOLE and self._container.format.name in TRANSPORT:
             self.ending.holes += missing
 
     def _pixel_width(self) -> float:
@@ -161,15 +202,18 @@ class Clip:
         ratio = float(self._stream.sample_aspect_ratio or 1)
         return ratio if 0.25 <= ratio <= 4 else 1.0
 
-    def _seek(self, seconds: float) -> None:
-        """Jump to the key frame before; a file without an index is read from its beginning instead."""
+    def _seek(self, seconds: float) -> bool:
+        """Jump to the key frame before, if the format allows it."""
         import av
 
-        time_base = float(self._stream.time_base or 1)
+        if self._container.format.flags & UNINDEXED:
+            return False
         try:
+            time_base = float(self._stream.time_base or 1)
             self._container.seek(int(seconds / time_base), stream=self._stream, backward=True)
         except av.FFmpegError:
-            self._container.seek(0)
+            return False
+        return True
 
     def _decoded(self) -> Iterator["VideoFrame"]:
         """Frames in order; damaged packets are counted and passed over."""
@@ -177,7 +221,7 @@ class Clip:
 
         packets = self._container.demux(self._stream)
         failures = 0
-        while failures < PATIENCE:
+        while failures < PATIENCE or not self.live:
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
@@ -195,9 +239,10 @@ class Clip:
             else:
                 self.ending.reason = None
 
-    def _judge_length(self, lasts: float) -> None:
-        ends_at = self.ending.read_to + lasts
-        if self.ending.reason is None and self.duration and ends_at < self.duration - SHORT_BY:
+    def _judge_length(self, clock: Clock, lasts: float) -> None:
+        if clock.newest < 0:
+            self.ending.reason = self.ending.reason or "no frame in it can be read"
+        elif self.ending.reason is None and self.duration and clock.furthest + lasts < self.duration - SHORT_BY:
             self.ending.reason = (
                 f"the file ends at {self.ending.read_to:.2f} s although it declares {self.duration:.2f} s; "
                 "it seems to be truncated"
@@ -205,7 +250,7 @@ class Clip:
 
 
 class _Picture:
-    """Decoded frames as RGB of one size: a stream may change it on the way."""
+    """Decoded frames as RGB of one size: a stream may change it on the way; ``resized`` says whether it did."""
 
     def __init__(self, name: str, pixel_width: float) -> None:
         from av.video.reformatter import VideoReformatter
@@ -213,21 +258,45 @@ class _Picture:
         self._name, self._pixel_width = name, pixel_width
         self._reformatter: VideoReformatter = VideoReformatter()
         self._size: tuple[int, int] | None = None
+        self.resized = False
 
     def rgb(self, frame: "VideoFrame") -> UInt8Image:
-        """A frame turned as its display matrix asks, with square pixels, scaled to the first frame's size.
+        """A frame turned as its display matrix asks, with square pixels, scaled into the first frame's size.
 
         Raises:
             InputError: the frame is too large.
         """
         if frame.width * frame.height > MAX_PIXELS:
             raise InputError(f"{self._name}: frames of more than {MAX_PIXELS // 10**6} megapixels are refused")
-        self._size = self._size or (round(frame.width * self._pixel_width), frame.height)
-        width, height = self._size
+        quarter_turns = round(frame.rotation / 90) % 4
+        shape = max(1, round(frame.width * self._pixel_width)), frame.height
+        upright = shape[::-1] if quarter_turns % 2 else shape
+        self._size = self._size or upright
+        self.resized |= upright != self._size
+        inside = _fitted(upright, self._size)
+        width, height = inside[::-1] if quarter_turns % 2 else inside
         converted = self._reformatter.reformat(frame, width=width, height=height, format="rgb24")
         rgb = np.asarray(converted.to_ndarray(), np.uint8)
-        quarter_turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
+        return _centred(np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb, self._size)
+
+
+def _fitted(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of a picture enlarged or shrunk into another's, nothing stretched by more than rounding needs."""
+    scale = min(into[0] / size[0], into[1] / size[1])
+    width, height = (max(1, round(side * scale)) for side in size)
+    alike = into[0] - width <= ALIKE * into[0] and into[1] - height <= ALIKE * into[1]
+    return into if alike else (width, height)
+
+
+def _centred(rgb: UInt8Image, size: tuple[int, int]) -> UInt8Image:
+    """The picture in the middle of a black one of a width and height."""
+    height, width = rgb.shape[:2]
+    if (width, height) == size:
+        return rgb
+    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    canvas[top : top + height, left : left + width] = rgb
+    return canvas
 
 
 def open_video(source: str | Path, threads: int | None = None) -> Clip:
@@ -244,21 +313,32 @@ def open_video(source: str | Path, threads: int | None = None) -> Clip:
     import av
 
     name = str(source)
-    shown = without_secrets(name)
     av.logging.set_level(None)
+    container, stream = _opened(name, threads)
+    return Clip(
+        name=without_secrets(name),
+        live=is_live(name, container),
+        duration=_duration(container, stream),
+        rate=float(stream.average_rate) if stream.average_rate else None,
+        _container=container,
+        _stream=stream,
+        _reopen=partial(_opened, name, threads),
+    )
+
+
+def _opened(name: str, threads: int | None) -> "tuple[InputContainer, VideoStream]":
+    """Container and stream, at their beginning; see `open_video`."""
+    container = open_container(name)
     try:
-        container = open_container(name)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{shown}: cannot be opened as a video ({one_line(error)})") from error
-    try:
-        stream = choose_stream(container, shown)
+        stream = choose_stream(container, without_secrets(name))
     except InputError:
         container.close()
         raise
+    if stream.codec_context.name in _STRICT:
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = threads or 0
-    rate = float(stream.average_rate) if stream.average_rate else None
-    return Clip(shown, is_live(name, container), _duration(container, stream), rate, container, stream)
+    return container, stream
 
 
 def _duration(container: "InputContainer", stream: "VideoStream") -> float | None:

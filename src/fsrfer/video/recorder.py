@@ -143,7 +143,7 @@ class Progress:
         marks: of the tables and the video.
         totals: see `Totals`.
         state: of the faces followed; None in aggregate-only runs.
-        clock_jumped: whether the source's clock had started again, so that its times are no places to jump to.
+        uneven: whether the clip can't be begun in its middle: its clock had jumped, or the size of its frames changed.
     """
 
     identity: RunIdentity
@@ -151,7 +151,7 @@ class Progress:
     marks: Mapping[str, int]
     totals: Totals
     state: TrackingState | None
-    clock_jumped: bool = False
+    uneven: bool = False
 
     def save(self, folder: Path) -> None:
         """Write it atomically."""
@@ -161,7 +161,7 @@ class Progress:
             "marks": self.marks,
             "totals": self.totals.to_dict(),
             "state": self.state and self.state.to_dict(),
-            "clock_jumped": self.clock_jumped,
+            "uneven": self.uneven,
         }
         write_text(folder / STATE, json.dumps(values))
 
@@ -181,7 +181,7 @@ class Progress:
                 )
             state = values["state"] and TrackingState.from_dict(values["state"])
             totals = Totals.from_dict(values["totals"])
-            return cls(identity, values["next_window"], values["marks"], totals, state, values["clock_jumped"])
+            return cls(identity, values["next_window"], values["marks"], totals, state, values["uneven"])
         except FileNotFoundError:
             raise InputError(f"{folder}: no unfinished run here; start without --resume") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -223,19 +223,19 @@ class Recorder:
         self._rows: list[Row] = []
         self._state: TrackingState | None = progress.state if progress else None
 
-    def add(self, result: FrameResult, state: TrackingState, known: int = 0, clock_jumped: bool = False) -> None:
+    def add(self, result: FrameResult, state: TrackingState, known: int = 0, uneven: bool = False) -> None:
         """Take the next frame; when it opens a new time window, the last one is written.
 
         Args:
             result: of the frame.
             state: after it.
             known: how many of its tracks were counted before the run was stopped.
-            clock_jumped: see `Progress`.
+            uneven: see `Progress`.
         """
         index = int((result.time + 1e-6) // self._plan.window)
         if self._window is not None and index != self._window.index:
             self._write_window()
-            self._save(index, clock_jumped)
+            self._save(index, uneven)
         if self._window is None:
             self._window = Window(index)
         self._window.add(result)
@@ -306,14 +306,14 @@ class Recorder:
         else:
             totals.faces.merge(tally)
 
-    def _save(self, next_window: int, clock_jumped: bool) -> None:
+    def _save(self, next_window: int, uneven: bool) -> None:
         if self._folder is None:
             return
         marks = {name: table.mark() for name, table in self._tables().items()}
         if self._video is not None:
             marks["video"] = self._video.mark()
         state = None if self._plan.aggregate_only else self._state
-        Progress(self._identity, next_window, marks, self.totals, state, clock_jumped).save(self._folder)
+        Progress(self._identity, next_window, marks, self.totals, state, uneven).save(self._folder)
 
 
 def tracked_row(time: float, tracked: TrackedFace) -> Row:

@@ -51,7 +51,7 @@ def _warnings(summary: VideoSummary) -> list[str]:
         (summary.missing_seconds, f"{summary.missing_seconds:g} s are missing in the stream."),
         (
             summary.clock_jumps,
-            f"The source's clock started again {summary.clock_jumps} times; times here count on from the newest frame.",
+            f"The source's clock jumped ({summary.clock_jumps}); times here count on from the newest frame.",
         ),
         (
             summary.windows_withheld,

@@ -145,7 +145,7 @@ class VideoSession:
             max(0.0, self.start - again),
             progress.state if progress else None,
             pictures=settings.annotate is not None,
-            seek=not (progress and progress.clock_jumped),
+            seek=not (progress and progress.uneven),
         )
         known = 0
         try:
@@ -153,7 +153,7 @@ class VideoSession:
                 if result.time < self.start - 1e-6:
                     known = state.started
                     continue
-                self._recorder.add(result, state, known, clock_jumped=self.clip.ending.jumps > 0)
+                self._recorder.add(result, state, known, uneven=not self.clip.ending.even)
                 yield result
         finally:
             steps.close()

@@ -33,3 +33,10 @@ def test_light_switched_off_is_the_same_picture() -> None:
     bright = scene(4)
     assert not cuts.is_cut(bright)
     assert not cuts.is_cut((bright * 0.4).astype(np.uint8))
+
+
+def test_a_flash_is_no_cut_and_a_black_frame_hides_none() -> None:
+    white, black = np.full((90, 120, 3), 255, np.uint8), np.zeros((90, 120, 3), np.uint8)
+    cuts = CutDetector()
+    assert [cuts.is_cut(frame) for frame in (scene(1), white, scene(1), black, scene(1))] == [False] * 5
+    assert [cuts.is_cut(frame) for frame in (black, scene(2))] == [False, True]

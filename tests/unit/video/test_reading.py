@@ -236,3 +236,109 @@ def test_interlaced_frames_are_made_whole(tmp_path: Path) -> None:
     assert len(frames) == 12
     comb = np.mean([np.abs(frame[1:-1:2] - (frame[0:-2:2] + frame[2::2]) / 2).mean() for frame in frames[2:-2]])
     assert comb < 6  # about 20 in the frames as they are
+
+
+def textured(index: int, size: tuple[int, int] = (160, 96)) -> np.ndarray:
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 10, 3), np.uint8)
+    whole = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+    return np.roll(whole, 2 * index, axis=1)
+
+
+def encode(path: Path, frames: list[np.ndarray], codec: str, pix_fmt: str = "yuv420p", first: int = 0) -> Path:
+    """A clip of 25 frames a second, a key frame every 20."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pix_fmt
+        stream.codec_context.gop_size = 20
+        for index, rgb in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+            frame.pts, frame.time_base = first + index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("first", [0, 36_000 * 25])
+def test_a_clock_ten_hours_away_is_a_jump_and_not_hours_without_a_picture(tmp_path: Path, first: int) -> None:
+    frames = [textured(index) for index in range(25)]
+    parts = [
+        encode(tmp_path / f"{start}.ts", frames, "mpeg2video", first=start) for start in (first, 36_000 * 25 - first)
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with open_video(joined, 1) as clip:
+        times = [frame.time for frame in clip.frames()]
+        ending = clip.ending
+    assert len(times) == 50
+    assert times[-1] == pytest.approx(1.96, abs=0.01)
+    assert (ending.jumps, ending.losses, ending.even) == (1, [], False)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.ts", "libx264"), ("a.mpg", "mpeg2video"), ("a.h264", "libx264"), ("a.m2ts", "libx264"), ("a.mkv", "libx264")],
+)
+def test_what_begins_in_the_middle_is_what_the_whole_gives_there(tmp_path: Path, name: str, codec: str) -> None:
+    path = encode(tmp_path / name, [textured(index) for index in range(75)], codec)
+    tails = []
+    for start in (0.0, 1.0):
+        with open_video(path, 1) as clip:
+            frames = [(round(frame.time, 3), frame.rgb.tobytes()) for frame in clip.frames(0.2, start)]
+            tails.append([one for one in frames if one[0] >= 1.0])
+            assert clip.ending.losses == []
+    assert len(tails[0]) == 10
+    assert tails[0] == tails[1]
+
+
+def test_damaged_jpeg_frames_are_left_out_and_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (96, 160, 3), np.uint8) for _ in range(20)]
+    data = bytearray(encode(tmp_path / "a.avi", frames, "mjpeg", "yuvj420p").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 300] = rng.integers(0, 256, 300, np.uint8).tobytes()
+    path = tmp_path / "b.avi"
+    path.write_bytes(data)
+    with open_video(path, 1) as clip:
+        assert 17 <= len(list(clip.frames())) <= 19
+        assert clip.ending.damaged >= 1
+        assert clip.ending.losses
+
+
+def test_frames_of_another_shape_are_framed_and_not_stretched(tmp_path: Path) -> None:
+    upright = np.full((160, 96, 3), 200, np.uint8)
+    parts = [
+        encode(tmp_path / "wide.ts", [textured(0)] * 5, "mpeg2video"),
+        encode(tmp_path / "upright.ts", [upright] * 5, "mpeg2video"),
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with open_video(path, 1) as clip:
+        frames = [frame.rgb for frame in clip.frames()]
+        assert not clip.ending.even
+    assert {frame.shape for frame in frames} == {(96, 160, 3)}
+    bright = (frames[-1].mean(axis=2) > 100).mean(axis=0) > 0.5
+    assert np.flatnonzero(bright)[[0, -1]].tolist() == pytest.approx([51, 108], abs=2)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("rtsp://u:s%40cret@host/x", "rtsp://h:554/user=a&password=cret&channel=1", "http://h/a.mp4;token=cret"),
+        *("http://h/a%3Ftoken=cret", "rtsp://u:cret", "rtmp://h/live/cret", "http://h/a#cret", "rtsp:///u:cret@h/x"),
+        *("rtsp:/u:cret@h/x", "u:cret@h/x"),
+    ],
+)
+def test_what_may_be_secret_reaches_no_message_nor_its_cause(address: str) -> None:
+    with pytest.raises(InputError) as error:
+        open_video(address.replace("//h", "//127.0.0.1").replace("@h", "@127.0.0.1:9"))
+    assert "cret" not in f"{error.value}{error.value.__cause__}{error.value.__context__}"
+
+
+@pytest.mark.parametrize(("name", "words"), [("a.jpg", "a picture"), ("empty.mp4", "empty"), ("folder", "a folder")])
+def test_what_is_no_video_is_named(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.mp4").touch()
+    Image.fromarray(red_corner()).save(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match=words):
+        open_video(tmp_path / name)

@@ -1,7 +1,9 @@
 """What the commands share: options, their checks, and the one way failures of single inputs are reported."""
 
 import argparse
+import contextlib
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -16,18 +18,30 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="json is JSON Lines (default: by the suffix of -o, else table)",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="write there instead of to the terminal")
+    parser.add_argument("-o", "--output", type=path, metavar="PATH", help="write there instead of to the terminal")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--threads``."""
     parser.add_argument(
         "--model",
+        type=os.path.expanduser,
         default="default",
         metavar="NAME|FILE",
         help="a bundled model or a model file (%(default)s)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
+
+
+def path(text: str) -> Path:
+    """A file or folder named on the command line; ``~`` is expanded, which shells leave alone after ``=``.
+
+    Raises:
+        argparse.ArgumentTypeError: an empty name.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name; name a file or folder")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (which leaves alone what it does not know)
 
 
 def positive(text: str) -> int:
@@ -58,4 +72,10 @@ def non_negative(text: str) -> float:
 
 def complain(error: str) -> None:
     """One line on stderr for an input that failed, while the others go on."""
-    print(f"fsrfer: {printable(error)}", file=sys.stderr, flush=True)
+    say(f"fsrfer: {printable(error)}")
+
+
+def say(line: str) -> None:
+    """One line on stderr; results are not lost because nobody can read it."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

@@ -124,7 +124,10 @@ def _expand_folder(folder: str) -> list[Source]:
 def _expand_pattern(pattern: str) -> list[Source]:
     """Matching pictures and those in matching folders, each once though ``**`` matches both."""
     found: dict[str, Source] = {}
+    named = set(Path(pattern).parts)
     for match in sorted(glob(pattern, recursive=True)):  # noqa: PTH207 (a pattern may be absolute)
+        if any(is_hidden(part) and part not in named for part in Path(match).parts):
+            continue
         if Path(match).is_dir():
             found |= {inner.name: inner for inner in _expand_folder(match) if not inner.error}
         elif _is_picture(Path(match).name):

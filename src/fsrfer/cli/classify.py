@@ -2,7 +2,7 @@
 
 import argparse
 
-from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain
+from fsrfer.cli.options import add_limit_argument, add_model_arguments, add_output_arguments, complain
 from fsrfer.cli.progress import with_progress
 from fsrfer.files import check_outputs
 from fsrfer.output.sinks import format_for, open_crop_sink
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_output_arguments(parser)
     add_model_arguments(parser)
+    add_limit_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     sources = expand(options.faces)
     check_outputs([options.output], [*(source.name for source in sources), options.model])
     recognizer = Recognizer(options.model, threads=options.threads)
-    pictures = with_progress(load(sources), len(sources), "faces")
+    pictures = with_progress(load(sources, options.max_pixels), len(sources), "faces")
     failures = 0
     with open_crop_sink(chosen, options.output) as sink:
         for result in recognizer.classify_pictures(pictures):

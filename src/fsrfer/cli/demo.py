@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from fsrfer.cli.options import add_model_arguments, path
+from fsrfer.cli.options import add_limit_argument, add_model_arguments, path
 from fsrfer.errors import InputError
 from fsrfer.files import atomic_path, check_outputs, is_special
 from fsrfer.images import load_rgb
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=path, default=Path("demo.png"), metavar="PNG", help="the annotated picture (%(default)s)"
     )
     add_model_arguments(parser)
+    add_limit_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"{target}: the picture is a PNG; let its name end in .png")
     check_outputs([target], [chosen, options.model])
     recognizer = Recognizer(options.model, "tiny", options.threads)
-    portrait = load_rgb(chosen)
+    portrait = load_rgb(chosen, options.max_pixels)
     found = recognizer.detector.detect(portrait)
     if not len(found):
         raise InputError(f"{chosen}: no face found; choose a portrait with head and shoulders")

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from fsrfer.images import MAX_PIXELS
 from fsrfer.output.sinks import FORMATS
 from fsrfer.output.terminal import printable
 
@@ -31,6 +32,30 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="a bundled model or a model file (%(default)s)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
+
+
+def add_limit_argument(parser: argparse.ArgumentParser) -> None:
+    """``--max-megapixels``; its value is a number of pixels, ``max_pixels``."""
+    parser.add_argument(
+        "--max-megapixels",
+        type=megapixels,
+        dest="max_pixels",
+        default=MAX_PIXELS,
+        metavar="N",
+        help=f"refuse larger pictures, which take about 15 bytes a pixel ({MAX_PIXELS // 10**6})",
+    )
+
+
+def megapixels(text: str) -> int:
+    """Millions of pixels from the command line, as a number of pixels.
+
+    Raises:
+        argparse.ArgumentTypeError: no number above 0.
+    """
+    pixels = round(non_negative(text) * 10**6)
+    if pixels < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
+    return pixels
 
 
 def path(text: str) -> Path:

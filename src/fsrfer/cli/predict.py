@@ -4,7 +4,14 @@ import argparse
 import os
 from collections.abc import Iterable, Iterator
 
-from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain, non_negative, path
+from fsrfer.cli.options import (
+    add_limit_argument,
+    add_model_arguments,
+    add_output_arguments,
+    complain,
+    non_negative,
+    path,
+)
 from fsrfer.cli.progress import with_progress
 from fsrfer.errors import InputError
 from fsrfer.files import check_folder, check_outputs, is_special, write_text
@@ -51,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lower faces are listed, but never certain nor counted in the shares (%(default)g)",
     )
     add_model_arguments(parser)
+    add_limit_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     failures = 0
     with open_photo_sink(chosen, options.output) as sink:
         drawn = AnnotatedPhotos(options.annotate, [source.name for source in sources]) if options.annotate else None
-        for result in predict_all(recognizer, _pictures(sources), box_file):
+        for result in predict_all(recognizer, _pictures(sources, options.max_pixels), box_file):
             sink.write(result)
             if report is not None:
                 report.add(result)
@@ -93,8 +101,8 @@ def _check_outputs(options: argparse.Namespace) -> str:
     return chosen
 
 
-def _pictures(sources: list[Source]) -> Iterator[Picture]:
-    return with_progress(load(sources), len(sources), "photos")
+def _pictures(sources: list[Source], max_pixels: int) -> Iterator[Picture]:
+    return with_progress(load(sources, max_pixels), len(sources), "photos")
 
 
 def _draw(drawn: AnnotatedPhotos, result: PhotoResult) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fsrfer.errors import InputError
 from fsrfer.folders import is_hidden, walk
-from fsrfer.images import SUFFIXES, load_rgb
+from fsrfer.images import MAX_PIXELS, SUFFIXES, load_rgb
 from fsrfer.types import UInt8Image
 
 PREFETCHED = 2
@@ -65,26 +65,26 @@ def expand(sources: Iterable[str | Path], leave_out: Path | None = None) -> list
     return [one for one in found if one.error or drawings not in Path(one.name).resolve().parents]
 
 
-def load(sources: Iterable[Source]) -> Iterator[Picture]:
-    """Decode pictures in order, a few ahead of the caller in a background thread."""
+def load(sources: Iterable[Source], max_pixels: int = MAX_PIXELS) -> Iterator[Picture]:
+    """Decode pictures in order, a few ahead of the caller in a background thread; those over ``max_pixels`` are errors."""
     remaining = iter(sources)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as pool:
-        pending = [pool.submit(load_one, source) for source in islice(remaining, PREFETCHED)]
+        pending = [pool.submit(load_one, source, max_pixels) for source in islice(remaining, PREFETCHED)]
         try:
             while pending:
                 picture = pending.pop(0).result()
-                pending += [pool.submit(load_one, source) for source in islice(remaining, 1)]
+                pending += [pool.submit(load_one, source, max_pixels) for source in islice(remaining, 1)]
                 yield picture
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def load_one(source: Source) -> Picture:
+def load_one(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode one source; a failure becomes the picture's error."""
     if source.error:
         return Picture(source.name, None, source.error)
     try:
-        return Picture(source.name, load_rgb(source.name))
+        return Picture(source.name, load_rgb(source.name, max_pixels))
     except InputError as error:
         return Picture(source.name, None, str(error))
 

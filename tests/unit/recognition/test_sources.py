@@ -77,7 +77,8 @@ def test_a_file_name_that_is_not_unicode_is_read(tmp_path: Path) -> None:
 def test_decoding_runs_only_a_little_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     monkeypatch.setattr(
-        "fsrfer.recognition.sources.load_rgb", lambda name: started.append(name) or np.zeros((1, 1, 3), np.uint8)
+        "fsrfer.recognition.sources.load_rgb",
+        lambda name, _limit: started.append(name) or np.zeros((1, 1, 3), np.uint8),
     )
     pictures = load(Source(str(number)) for number in range(50))
     next(pictures)

@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
     ((name, place),) = readers.parse_sources([options.data]).items()
     check_outputs([options.json])
     dataset = readers.read(name, place, options.split)
-    check_outputs([options.json], [place, options.model, *(sample.path for sample in dataset.samples)])
+    listing = [options.json] if options.json and place.resolve() in options.json.resolve().parents else []
+    check_outputs([options.json], [place, options.model, *listing])
     check_pictures(dataset)
     measured = _open(options.model, options.threads)
     degrade = by_camera if options.camera else plainly

@@ -103,3 +103,10 @@ def test_what_is_no_file_of_a_picture_says_what_to_do(source: str, advice: str) 
     (found,) = expand([source])
     assert found.error is not None
     assert advice in found.error
+
+
+def test_a_pattern_passes_over_what_systems_leave(album: Path) -> None:
+    (album / "inner" / "@eaDir").mkdir()
+    (album / "inner" / "@eaDir" / "c.webp").write_bytes((album / "inner" / "c.webp").read_bytes())
+    assert names(expand([f"{album}/inner/**/*.webp"]), album) == ["inner/c.webp"]
+    assert names(expand([f"{album}/inner/@eaDir/*"]), album) == ["inner/@eaDir/c.webp"]

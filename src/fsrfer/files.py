@@ -2,13 +2,23 @@
 
 import errno
 import os
+import re
+import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
 
 from fsrfer.errors import InputError
+
+LOCK = ".lock"
+"""In a folder that one run fills, while it does."""
+
+_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|stdout|stderr)|/proc/self/fd/(\d+)")
 
 _CANNOT_WRITE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
@@ -23,13 +33,40 @@ def check_file(target: Path) -> None:
         InputError: a folder is there, its own folder cannot be made or written, or the name is too long.
     """
     real = _real(target)
-    if is_special(real):
+    if _is_open(target) or is_special(real):
         return
     with _one_line(target):
         real.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=real.parent, prefix=".partial-")
         os.close(handle)
         Path(name).unlink()
+
+
+def check_outputs(targets: Iterable[Path | None], inputs: Iterable[str | Path] = ()) -> None:
+    """Check, before any work, the files that a command is to write: each by itself, and that none is another or an input.
+
+    Args:
+        targets: None stands for one that was not asked for.
+        inputs: what the command reads; what is no file is passed over.
+
+    Raises:
+        InputError: one cannot be written, two are the same file, or an input would be overwritten.
+    """
+    files: dict[tuple[int, int] | str, Path] = {}
+    for target in targets:
+        if target is None:
+            continue
+        check_file(target)
+        if _is_open(target) or is_special(target):
+            continue
+        identity = _identity(target) or os.path.realpath(target)
+        if identity in files:
+            raise InputError(f"{target}: the same file as {files[identity]}; name another for one of them")
+        files[identity] = target
+    if any(isinstance(identity, tuple) for identity in files):
+        for source in inputs:
+            if target := files.get(_identity(source) or ""):
+                raise InputError(f"{target}: this would overwrite the input {source}; choose another name")
 
 
 def check_folder(target: Path) -> None:
@@ -51,10 +88,40 @@ def check_folder(target: Path) -> None:
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def locked(folder: Path) -> Iterator[None]:
+    """Within the block no other run of this package fills the folder, which is made if need be.
+
+    Raises:
+        InputError: another run has it, or it cannot be written.
+    """
+    check_folder(folder)
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{folder}: another run is writing into this folder; choose another one, or wait") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / LOCK).unlink(missing_ok=True)
+        if is_new:
+            with suppress(OSError):  # it was filled
+                folder.rmdir()
+
+
+@contextmanager
+def atomic_path(target: Path, *, streamed: bool = False) -> Iterator[Path]:
     """A temporary path beside ``target`` that replaces it when the block ends, and vanishes if it fails.
 
-    A link is written through: what it points to is replaced. A device or pipe is written straight into: the path is its own.
+    A link is written through: what it points to is replaced. What a device, a pipe or an open descriptor (``/dev/stdout``) gets
+    is written elsewhere first, since many formats need to go back in their file.
+
+    Args:
+        target: where the file is to appear.
+        streamed: the block writes from front to back: a device or pipe gets each part at once, its path is its own.
 
     Raises:
         InputError: the target cannot be written, a folder is there, or the disk is full.
@@ -67,10 +134,18 @@ def atomic_path(target: Path) -> Iterator[Path]:
         >>> target.read_text()
         'ok'
     """
-    real = _real(Path(target))
+    target = Path(target)
+    real = _real(target)
     with _one_line(target):
-        if is_special(real):
+        if streamed and is_special(real):
             yield real
+            return
+        if _is_open(target) or is_special(real):
+            with tempfile.TemporaryDirectory(prefix="fsrfer-") as folder:
+                partial = Path(folder, f"partial{real.suffix}")
+                yield partial
+                with partial.open("rb") as source, _special(target) as stream:
+                    shutil.copyfileobj(source, stream)
             return
         real.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=real.parent, prefix=".partial-", suffix=real.suffix)
@@ -99,14 +174,54 @@ def is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
+def _descriptor(target: Path) -> int | None:
+    """The number of an open descriptor that a path names, such as ``/dev/stdout``."""
+    if not (found := _DESCRIPTOR.fullmatch(str(target))):
+        return None
+    number = found[1] or found[2] or ("2" if found[0].endswith("stderr") else "1")
+    return int(number)
+
+
+def _is_open(target: Path) -> bool:
+    """Whether a path names a descriptor of this process.
+
+    Raises:
+        InputError: one that is closed.
+    """
+    if (number := _descriptor(target)) is None:
+        return False
+    with _one_line(target):
+        os.fstat(number)
+    return True
+
+
+def _special(target: Path) -> BinaryIO:
+    """A device, pipe or open descriptor to write into; what went through the descriptor before stays."""
+    number = _descriptor(target)
+    return target.open("wb") if number is None else os.fdopen(os.dup(number), "wb")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What tells a file from all others; None where there is none."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
 def _real(target: Path) -> Path:
     """The target itself, or what it links to.
 
     Raises:
-        InputError: a folder is there.
+        InputError: a folder is there, or a link that leads to itself.
     """
     with _one_line(target):
+        if _descriptor(target) is not None or is_special(target):
+            return target
         real = Path(os.path.realpath(target)) if target.is_symlink() else target
+        if real.is_symlink():
+            raise InputError(f"{target}: a link that leads to itself; choose another place")
         if real.is_dir():
             raise InputError(f"{target}: a folder is there; name a file")
     return real

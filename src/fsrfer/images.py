@@ -30,7 +30,7 @@ SUFFIXES = frozenset(
 """File names taken for pictures when a folder is read."""
 
 MAX_PIXELS = 100_000_000
-"""Larger pictures are refused before they are decoded."""
+"""Larger pictures are refused before they are decoded, unless the user asks for more."""
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -41,10 +41,14 @@ _QUIET = threading.Lock()
 """One picture at a time is opened quietly: warnings and stderr belong to all threads of the process."""
 
 
-def load_rgb(path: str | Path) -> UInt8Image:
+def load_rgb(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8Image:
     """Decode a picture file to RGB, upright (EXIF orientation applied); the first frame of an animation.
 
     16-bit grey is scaled to 8 bits; transparent pixels are laid on white.
+
+    Args:
+        path: of the file.
+        max_pixels: larger pictures are refused.
 
     Returns:
         uint8, height x width x 3.
@@ -53,7 +57,7 @@ def load_rgb(path: str | Path) -> UInt8Image:
         InputError: missing, empty, truncated, too large, or not a picture.
     """
     path = Path(path)
-    return decode_rgb(read_bytes(path), str(path))
+    return decode_rgb(read_bytes(path), str(path), max_pixels)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -77,15 +81,15 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read ({reason})") from error
 
 
-def decode_rgb(data: bytes, name: str) -> UInt8Image:
+def decode_rgb(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> UInt8Image:
     """Decode the bytes of a picture file; ``name`` is used in messages. See `load_rgb`."""
     try:
-        with _opened(data) as image:
-            return pil_to_rgb(image, name)
+        with _opened(data, max_pixels) as image:
+            return pil_to_rgb(image, name, max_pixels)
     except UnidentifiedImageError:
         raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{name}: too large to decode safely; the limit is {MAX_PIXELS // 10**6} megapixels") from None
+        raise InputError(f"{name}: too large to decode safely; {_limit(max_pixels)}") from None
     except InputError:
         raise
     except Exception as error:  # decoders share no base class: whatever one of them says is this picture's error
@@ -93,16 +97,29 @@ def decode_rgb(data: bytes, name: str) -> UInt8Image:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """A picture of which Pillow has read the header, or of a TIFF all, since libtiff writes to stderr past every handler."""
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
-        image = Image.open(io.BytesIO(data), formats=_known_formats())
-        if image.format == "TIFF" and image.width * image.height <= MAX_PIXELS:
+        with _pillow_allows(max_pixels):
+            image = Image.open(io.BytesIO(data), formats=_known_formats())
+        if image.format == "TIFF" and image.width * image.height <= max_pixels:
             with _silent_stderr():
                 image.load()
     with image:
         yield image
+
+
+@contextmanager
+def _pillow_allows(pixels: int) -> Iterator[None]:
+    """Within the block Pillow's own limit, which is the process's, is no lower than the one asked for."""
+    before = Image.MAX_IMAGE_PIXELS
+    if before is not None and pixels > before:
+        Image.MAX_IMAGE_PIXELS = pixels
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 @contextmanager
@@ -124,15 +141,15 @@ def _known_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def pil_to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:
+def pil_to_rgb(image: Image.Image, name: str = "image", max_pixels: int = MAX_PIXELS) -> UInt8Image:
     """A PIL image of any mode as upright RGB; see `load_rgb`.
 
     Raises:
-        InputError: over `MAX_PIXELS`, or floating-point pixels that have no known range.
+        InputError: over ``max_pixels``, or floating-point pixels that have no known range.
     """
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise InputError(f"{name}: {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} megapixels")
+    if width * height > max_pixels:
+        raise InputError(f"{name}: {width} x {height} pixels; {_limit(max_pixels)}")
     if image.mode == "F":
         raise InputError(f"{name}: floating-point pixels have no known range; convert the picture to 8 bits")
     image = ImageOps.exif_transpose(image)
@@ -146,7 +163,9 @@ def pil_to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:
     return np.asarray(image.convert("RGB"))
 
 
-def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str = "image") -> UInt8Image:
+def as_rgb(
+    source: ImageSource, channel_order: ChannelOrder = "rgb", name: str = "image", max_pixels: int = MAX_PIXELS
+) -> UInt8Image:
     """Any picture a user may hold, as RGB.
 
     Args:
@@ -154,19 +173,20 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
             height x width x 3).
         channel_order: of an array with three channels; OpenCV's arrays are ``"bgr"``.
         name: used in messages for an image that has no path.
+        max_pixels: larger pictures are refused.
 
     Raises:
         InputError: a file that cannot be decoded, or an array of another shape or type.
     """
     if isinstance(source, str | Path):
-        return load_rgb(source)
+        return load_rgb(source, max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
-        return decode_rgb(bytes(source), name)
+        return decode_rgb(bytes(source), name, max_pixels)
     if hasattr(source, "read"):
-        return decode_rgb(source.read(MAX_BYTES + 1)[: MAX_BYTES + 1], name)
+        return decode_rgb(source.read(MAX_BYTES + 1)[: MAX_BYTES + 1], name, max_pixels)
     if isinstance(source, Image.Image):
         try:
-            return pil_to_rgb(source, name)
+            return pil_to_rgb(source, name, max_pixels)
         except InputError:
             raise
         except Exception as error:  # as in `decode_rgb`
@@ -178,15 +198,18 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
             f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), "
             f"not {array.dtype} of shape {array.shape}{_advice(array)}"
         )
-    if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise InputError(
-            f"{name}: {array.shape[1]} x {array.shape[0]} pixels; the limit is {MAX_PIXELS // 10**6} megapixels"
-        )
+    if array.shape[0] * array.shape[1] > max_pixels:
+        raise InputError(f"{name}: {array.shape[1]} x {array.shape[0]} pixels; {_limit(max_pixels)}")
     if array.ndim == 2:
         return np.repeat(array[:, :, None], 3, axis=2)
     if channel_order not in ("rgb", "bgr"):
         raise InputError(f"channel_order must be 'rgb' or 'bgr', not {channel_order!r}")
     return array[:, :, ::-1] if channel_order == "bgr" else array
+
+
+def _limit(max_pixels: int) -> str:
+    """What is allowed, and how more is."""
+    return f"the limit is {max_pixels / 10**6:g} megapixels; raise it by --max-megapixels (in Python: max_pixels)"
 
 
 def _advice(array: NDArray[Any]) -> str:

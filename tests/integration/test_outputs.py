@@ -44,6 +44,9 @@ def shell(arguments: list[str], tail: str = "") -> subprocess.CompletedProcess[s
         (["--report", "photos"], "a folder is there; name a file"),
         (["--annotate", "photos/a.png"], "a file is there; name a folder"),
         (["-o", "photos/a.png/x.csv"], "cannot be written"),
+        (["-o", "photos/a.png", "--format", "csv"], "would overwrite the input"),
+        (["--report", "a.csv"], "the page is HTML"),
+        (["-o", "a", "--report", "a"], "the same file"),
     ],
 )
 def test_what_cannot_be_written_is_found_out_before_the_first_picture(
@@ -80,6 +83,30 @@ def test_an_output_that_takes_nothing_is_one_line(toy: Path, photos: Path, tail:
     done = shell(predict(toy, photos, "--format", "json"), tail)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("tail", "rows"), [(" 2>&-", 4), (" >&- 2>&- <&-", 4), (" 2>/dev/full", 4)])
+def test_a_closed_terminal_costs_no_results(toy: Path, photos: Path, tmp_path: Path, tail: str, rows: int) -> None:
+    (photos / "broken.png").write_text("none")
+    done = shell(predict(toy, photos, "-o", tmp_path / "faces.csv"), tail)
+    assert done.returncode == 2
+    assert len((tmp_path / "faces.csv").read_text().splitlines()) == rows
+
+
+def test_a_home_folder_after_an_equals_sign_is_the_home_folder(
+    toy: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(predict(toy, photos, "--output=~/faces.csv")) == 0
+    assert (tmp_path / "faces.csv").is_file()
+
+
+def test_a_pipe_gets_the_format_of_its_name(toy: Path, photos: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "faces.csv")
+    with subprocess.Popen(["cat", str(tmp_path / "faces.csv")], stdout=subprocess.PIPE, text=True) as reader:
+        assert main(predict(toy, photos, "-o", tmp_path / "faces.csv")) == 0
+        out, _ = reader.communicate(timeout=60)
+    assert out.startswith("source,")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fsrfer.errors import InputError
-from fsrfer.files import atomic_path, check_file, check_folder, write_text
+from fsrfer.files import atomic_path, check_file, check_folder, check_outputs, locked, write_text
 
 
 def test_the_old_file_stays_when_writing_fails(tmp_path):
@@ -95,3 +95,41 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
 def test_a_name_that_is_no_unicode_is_written_with_escapes(tmp_path):
     write_text(tmp_path / "page.html", "photo \udce4.jpg")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == "photo \\udce4.jpg"
+
+
+def test_outputs_are_neither_each_other_nor_an_input(tmp_path):
+    photo, other = tmp_path / "a.png", tmp_path / "link.png"
+    photo.write_text("photo")
+    other.symlink_to(photo)
+    for target in (photo, other):
+        with pytest.raises(InputError, match="would overwrite the input"):
+            check_outputs([target], [str(photo)])
+    with pytest.raises(InputError, match="the same file as"):
+        check_outputs([tmp_path / "new.csv", None, tmp_path / "x" / ".." / "new.csv"])
+    check_outputs([tmp_path / "new.csv", Path("/dev/null"), Path("/dev/null")], [photo, "http://a/b.png", "x" * 300])
+    assert photo.read_text() == "photo"
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match="leads to itself"):
+        check_file(tmp_path / "loop")
+
+
+def test_an_open_descriptor_keeps_what_was_written_before(tmp_path):
+    with (tmp_path / "log").open("ab", buffering=0) as log:
+        log.write(b"before\n")
+        write_text(Path(f"/dev/fd/{log.fileno()}"), "after\n")
+    assert (tmp_path / "log").read_text() == "before\nafter\n"
+    with pytest.raises(InputError, match="Bad file descriptor"):
+        check_file(Path("/dev/fd/999"))
+
+
+def test_one_run_fills_a_folder_and_an_empty_one_is_not_left(tmp_path):
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(InputError, match="another run is writing into this folder"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

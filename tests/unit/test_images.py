@@ -3,6 +3,7 @@ import math
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,3 +193,22 @@ def test_a_box_across_a_panorama_does_not_cost_its_square():
     assert peak < 300e6  # 60,000 squared would be 3.6e9, three times
     assert crop[24, 4].max() < 10
     assert crop[24, 44].min() > 190
+
+
+def test_the_limit_of_pixels_is_the_users(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (40, 30)).save(path)
+    for source in (path, path.read_bytes(), Image.open(path), np.zeros((30, 40), np.uint8)):
+        with pytest.raises(InputError, match=r"the limit is 0\.001 megapixels; raise it by --max-megapixels"):
+            as_rgb(source, max_pixels=1000)
+        assert as_rgb(source, max_pixels=1200).shape == (30, 40, 3)
+
+
+def test_a_raised_limit_is_raised_for_this_picture_alone(tmp_path: Path) -> None:
+    path, before = tmp_path / "a.png", Image.MAX_IMAGE_PIXELS
+    Image.new("1", (20_000, 9_500)).save(path)
+    with pytest.raises(InputError, match="limit is 100 megapixels"):
+        load_rgb(path)
+    with pytest.raises(InputError, match="limit is 180 megapixels"):
+        load_rgb(path, 180_000_000)
+    assert before == Image.MAX_IMAGE_PIXELS

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsrfer.cli.options import path
 from fsrfer.errors import FsrferError, FsrferWarning
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", required=True, metavar="NAME=PATH", help="trained and measured on, such as rafdb=DIR")
     parser.add_argument("--split", metavar="S", help="measured part (default: test, or valid where that is kept apart)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="runs, figures and report")
+    parser.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="runs, figures and report")
     parser.add_argument("--factors", default="1-8", metavar="LIST", help="such as 1-8 or 1,2,4 (default: 1-8)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="N", help="one round of training a seed")
     parser.add_argument("--max-steps", type=int, metavar="N", help="stop each stage after N steps at the latest")
@@ -60,9 +61,11 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.comparison.outside import export_faces
     from fsrfer.data import readers
     from fsrfer.data.overlap import overlap
+    from fsrfer.files import check_folder, locked
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
 
+    check_folder(options.output)
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
         recipe = shortened(recipe, options.max_steps)
@@ -77,15 +80,15 @@ def run(options: argparse.Namespace) -> int:
         models=_named_paths(options.models, "--models"),
     )
     sources = readers.parse_sources([options.data])
-    ((name, path),) = sources.items()
-    dataset = readers.read(name, path, options.split or benchmark.measured_split(name))
-    if shared := overlap(readers.read(name, path, "train"), dataset):
+    ((name, place),) = sources.items()
+    dataset = readers.read(name, place, options.split or benchmark.measured_split(name))
+    if shared := overlap(readers.read(name, place, "train"), dataset):
         message = f"{name}: {len(shared)} pairs of training and measured faces are the same picture"
         warnings.warn(message, FsrferWarning, stacklevel=1)
     console = Console(stderr=True)
 
     def progress(indices: "Iterable[int]", what: str) -> "Iterable[int]":
-        return track(indices, what, console=console, transient=True)
+        return track(indices, what, console=console, transient=True, disable=not console.is_terminal)
 
     faces = Faces.of(dataset, progress)
     if options.export_faces:
@@ -93,7 +96,8 @@ def run(options: argparse.Namespace) -> int:
         Console().print(f"{options.output / 'exported'}: {len(dataset)} faces at {len(plan.factors)} factors")
         return 0
     command = "fsrfer " + shlex.join(sys.argv[1:])
-    report = benchmark.run(open_fabric(1, 1, options.precision), plan, sources, faces, command, progress)
+    with locked(options.output):
+        report = benchmark.run(open_fabric(1, 1, options.precision), plan, sources, faces, command, progress)
     Console().print(f"{report}")
     return 0
 
@@ -106,8 +110,8 @@ def _named_paths(words: "Sequence[str]", option: str) -> dict[str, Path]:
     """
     paths = {}
     for word in words:
-        name, separator, path = word.partition("=")
-        if not separator or not name or not path:
+        name, separator, place = word.partition("=")
+        if not separator or not name or not place:
             raise FsrferError(f"{option} {word}: expected NAME=PATH")
-        paths[name] = Path(path).expanduser()
+        paths[name] = path(place)
     return paths

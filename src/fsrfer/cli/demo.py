@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from fsrfer.cli.options import add_model_arguments
+from fsrfer.cli.options import add_limit_argument, add_model_arguments, path
 from fsrfer.errors import InputError
-from fsrfer.files import atomic_path
+from fsrfer.files import atomic_path, check_outputs, is_special
 from fsrfer.images import load_rgb
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.types import Box, Face, UInt8Image
@@ -31,32 +31,36 @@ BACKGROUND = 128
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``fsrfer demo``."""
     parser.add_argument(
-        "--portrait", type=Path, metavar="FILE", help="a picture of one face (default: Grace Hopper's, by matplotlib)"
+        "--portrait", type=path, metavar="FILE", help="a picture of one face (default: Grace Hopper's, by matplotlib)"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("demo.png"), metavar="PNG", help="the annotated picture (%(default)s)"
+        "-o", "--output", type=path, default=Path("demo.png"), metavar="PNG", help="the annotated picture (%(default)s)"
     )
     add_model_arguments(parser)
+    add_limit_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the table, save the annotated picture."""
     from rich.console import Console
 
-    path = options.portrait or bundled_portrait()
+    target, chosen = options.output, options.portrait or bundled_portrait()
+    if target.suffix.lower() != ".png" and not is_special(target):
+        raise InputError(f"{target}: the picture is a PNG; let its name end in .png")
+    check_outputs([target], [chosen, options.model])
     recognizer = Recognizer(options.model, "tiny", options.threads)
-    portrait = load_rgb(path)
+    portrait = load_rgb(chosen, options.max_pixels)
     found = recognizer.detector.detect(portrait)
     if not len(found):
-        raise InputError(f"{path}: no face found; choose a portrait with head and shoulders")
+        raise InputError(f"{chosen}: no face found; choose a portrait with head and shoulders")
     _, top, _, bottom = found.boxes[0].tolist()
     canvas, panels = shrinking_row(portrait, bottom - top, HEIGHTS)
     result = recognizer.predict(canvas)
     faces = [largest_inside(panel, result.faces) for panel in panels]
-    Console().print(f"One portrait at {len(HEIGHTS)} sizes ({path.name})", _table(faces), sep="\n")
-    with atomic_path(options.output) as partial:
+    with atomic_path(target) as partial:
         result.annotated().save(partial, format="PNG")
-    print(f"The annotated picture: {options.output}")
+    Console().print(f"One portrait at {len(HEIGHTS)} sizes ({chosen.name})", _table(faces), sep="\n")
+    print(f"The annotated picture: {target}")
     return 0
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fsrfer.cli.options import path
 from fsrfer.errors import FsrferError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera", action="store_true", help="shrink faces as a poor camera does: blur, noise and JPEG besides"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--json", type=path, metavar="FILE", help="write all figures there")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of ONNX Runtime")
 
 
@@ -35,21 +36,28 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import track
 
     from fsrfer.data import readers
+    from fsrfer.data.dataset import check_pictures
     from fsrfer.evaluation.by_factor import by_camera, plainly, probabilities_at
     from fsrfer.evaluation.certainty import selective_accuracy
     from fsrfer.evaluation.metrics import score
-    from fsrfer.files import write_text
+    from fsrfer.files import check_outputs, write_text
 
     factors = parse_factors(options.factors)
-    ((name, path),) = readers.parse_sources([options.data]).items()
-    dataset = readers.read(name, path, options.split)
+    ((name, place),) = readers.parse_sources([options.data]).items()
+    check_outputs([options.json])
+    dataset = readers.read(name, place, options.split)
+    listing = [options.json] if options.json and place.resolve() in options.json.resolve().parents else []
+    check_outputs([options.json], [place, options.model, *listing])
+    check_pictures(dataset)
     measured = _open(options.model, options.threads)
     degrade = by_camera if options.camera else plainly
     console = Console(stderr=True)
     report: dict[str, Any] = {}
     for factor in factors:
         label = f"x{factor:g}"
-        indices = lambda i, label=label: track(i, label, console=console, transient=True)  # noqa: E731
+        indices = lambda i, label=label: track(  # noqa: E731
+            i, label, console=console, transient=True, disable=not console.is_terminal
+        )
         measured.certain.clear()
         probabilities = probabilities_at(measured, dataset.load, len(dataset), factor, indices, degrade=degrade)
         certain_accuracy, certain_share = selective_accuracy(
@@ -60,7 +68,6 @@ def run(options: argparse.Namespace) -> int:
             "certain_accuracy": certain_accuracy,
             "certain_share": certain_share,
         }
-    Console().print(_table(report, f"{options.model} on {name} {options.split}: {len(dataset)} faces"))
     if options.json:
         summary = {
             "model": options.model,
@@ -72,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
             "factors": report,
         }
         write_text(options.json, json.dumps(summary, indent=2) + "\n")
+    Console().print(_table(report, f"{options.model} on {name} {options.split}: {len(dataset)} faces"))
     return 0
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from fsrfer import telemetry
+from fsrfer.cli.options import say
 from fsrfer.errors import FsrferError, FsrferWarning
 from fsrfer.version import __version__
 
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 a broken pipe, 2 something to put right, 130 Ctrl-C, 129 and 143 the signals HUP and TERM.
     """
     telemetry.switch_off()
+    _fill_closed_descriptors()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(arguments)
     try:
@@ -43,24 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _say_warning
             return int(options.run(options))
     except FsrferError as error:
-        print(f"fsrfer: error: {error}", file=sys.stderr)
+        say(f"fsrfer: error: {error}")
         return 2
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "fsrfer":
             raise
-        print(f"fsrfer: error: {_missing(error.name or '', _command(arguments))}", file=sys.stderr)
+        say(f"fsrfer: error: {_missing(error.name or '', _command(arguments))}")
         return 2
     except KeyboardInterrupt as stop:
-        print("fsrfer: stopped; nothing half-written was left behind", file=sys.stderr)
+        say("fsrfer: stopped; nothing half-written was left behind")
         return 128 + (stop.number if isinstance(stop, _Ended) else signal.SIGINT)
     except BrokenPipeError:
         _leave_stdout()
         return 1
     except OSError as error:
         where = error.filename or "the output"
-        print(
-            f"fsrfer: error: {where}: {error.strerror or error}; nothing half-written was left behind", file=sys.stderr
-        )
+        say(f"fsrfer: error: {where}: {error.strerror or error}; nothing half-written was left behind")
         _leave_stdout()
         return 2
 
@@ -92,6 +92,17 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _fill_closed_descriptors() -> None:
+    """A file opened where stdin, stdout or stderr was closed would get what others write there; stderr is read by many."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (for the rest of the process)
+
+
 def _leave_stdout() -> None:
     """What is left in a stream that cannot be written must not fail again at the end of the process."""
     if sys.stdout is not None:
@@ -109,7 +120,7 @@ def _say_warning(
     """Ours in one line; those of libraries are not for users."""
     del filename, lineno, file, line
     if issubclass(category, FsrferWarning):
-        print(f"fsrfer: warning: {message}", file=sys.stderr)
+        say(f"fsrfer: warning: {message}")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,10 +1,13 @@
 """What the commands share: options, their checks, and the one way failures of single inputs are reported."""
 
 import argparse
+import contextlib
 import math
+import os
 import sys
 from pathlib import Path
 
+from fsrfer.images import MAX_PIXELS
 from fsrfer.output.sinks import FORMATS
 from fsrfer.output.terminal import printable
 
@@ -16,18 +19,54 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="json is JSON Lines (default: by the suffix of -o, else table)",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="write there instead of to the terminal")
+    parser.add_argument("-o", "--output", type=path, metavar="PATH", help="write there instead of to the terminal")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--threads``."""
     parser.add_argument(
         "--model",
+        type=os.path.expanduser,
         default="default",
         metavar="NAME|FILE",
         help="a bundled model or a model file (%(default)s)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
+
+
+def add_limit_argument(parser: argparse.ArgumentParser) -> None:
+    """``--max-megapixels``; its value is a number of pixels, ``max_pixels``."""
+    parser.add_argument(
+        "--max-megapixels",
+        type=megapixels,
+        dest="max_pixels",
+        default=MAX_PIXELS,
+        metavar="N",
+        help=f"refuse larger pictures, which take about 20 bytes a pixel ({MAX_PIXELS // 10**6})",
+    )
+
+
+def megapixels(text: str) -> int:
+    """Millions of pixels from the command line, as a number of pixels.
+
+    Raises:
+        argparse.ArgumentTypeError: no number above 0.
+    """
+    pixels = round(non_negative(text) * 10**6)
+    if pixels < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
+    return pixels
+
+
+def path(text: str) -> Path:
+    """A file or folder named on the command line; ``~`` is expanded, which shells leave alone after ``=``.
+
+    Raises:
+        argparse.ArgumentTypeError: an empty name.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name; name a file or folder")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (which leaves alone what it does not know)
 
 
 def positive(text: str) -> int:
@@ -58,4 +97,10 @@ def non_negative(text: str) -> float:
 
 def complain(error: str) -> None:
     """One line on stderr for an input that failed, while the others go on."""
-    print(f"fsrfer: {printable(error)}", file=sys.stderr, flush=True)
+    say(f"fsrfer: {printable(error)}")
+
+
+def say(line: str) -> None:
+    """One line on stderr; results are not lost because nobody can read it."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

@@ -1,13 +1,20 @@
 """``fsrfer predict``: expressions of every face in photos."""
 
 import argparse
+import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from fsrfer.cli.options import add_model_arguments, add_output_arguments, complain, non_negative
+from fsrfer.cli.options import (
+    add_limit_argument,
+    add_model_arguments,
+    add_output_arguments,
+    complain,
+    non_negative,
+    path,
+)
 from fsrfer.cli.progress import with_progress
 from fsrfer.errors import InputError
-from fsrfer.files import check_file, check_folder, write_text
+from fsrfer.files import check_folder, check_outputs, is_special, write_text
 from fsrfer.output.sinks import AnnotatedPhotos, format_for, open_photo_sink
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.report import PhotosReport, sources_name
@@ -16,6 +23,9 @@ from fsrfer.recognition import boxes
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
 from fsrfer.recognition.sources import Picture, Source, expand, load
+
+PAGES = (".html", ".htm", "")
+"""Suffixes of a report."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,17 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_output_arguments(parser)
     parser.add_argument(
-        "--annotate", type=Path, metavar="DIR", help="save the photos there with the results drawn on them"
+        "--annotate", type=path, metavar="DIR", help="save the photos there with the results drawn on them"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE.html", help="one page on all photos together as a group")
+    parser.add_argument("--report", type=path, metavar="FILE.html", help="one page on all photos together as a group")
     parser.add_argument(
         "--detector",
+        type=os.path.expanduser,
         default="default",
         metavar=f"{'|'.join(PRESETS)}|FILE.onnx",
         help="fast: faces from about 14 px; default: from 9; tiny: from 7, slower; or any YuNet file",
     )
     parser.add_argument(
-        "--boxes", type=Path, metavar="FILE", help="your own face boxes instead of a detector, see below"
+        "--boxes", type=path, metavar="FILE", help="your own face boxes instead of a detector, see below"
     )
     parser.add_argument(
         "--min-face",
@@ -47,19 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lower faces are listed, but never certain nor counted in the shares (%(default)g)",
     )
     add_model_arguments(parser)
+    add_limit_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Predict every source; 0 if all went well, 2 if any failed."""
     chosen = _check_outputs(options)
     sources = expand(options.sources, leave_out=options.annotate)
+    inputs = [*(source.name for source in sources), options.model, options.detector, *filter(None, [options.boxes])]
+    check_outputs([options.output, options.report], inputs)
     box_file = boxes.read_boxes(options.boxes, [source.name for source in sources]) if options.boxes else None
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
     report = PhotosReport() if options.report else None
     failures = 0
     with open_photo_sink(chosen, options.output) as sink:
         drawn = AnnotatedPhotos(options.annotate, [source.name for source in sources]) if options.annotate else None
-        for result in predict_all(recognizer, _pictures(sources), box_file):
+        for result in predict_all(recognizer, _pictures(sources, options.max_pixels), box_file):
             sink.write(result)
             if report is not None:
                 report.add(result)
@@ -79,16 +93,16 @@ def _check_outputs(options: argparse.Namespace) -> str:
         InputError: something cannot.
     """
     chosen = format_for(options.format, options.output)
-    for target in (options.output, options.report):
-        if target is not None:
-            check_file(target)
+    check_outputs([options.output, options.report])
+    if options.report is not None and options.report.suffix.lower() not in PAGES and not is_special(options.report):
+        raise InputError(f"--report {options.report}: the page is HTML; let its name end in .html")
     if options.annotate is not None:
         check_folder(options.annotate)
     return chosen
 
 
-def _pictures(sources: list[Source]) -> Iterator[Picture]:
-    return with_progress(load(sources), len(sources), "photos")
+def _pictures(sources: list[Source], max_pixels: int) -> Iterator[Picture]:
+    return with_progress(load(sources, max_pixels), len(sources), "photos")
 
 
 def _draw(drawn: AnnotatedPhotos, result: PhotoResult) -> str | None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsrfer.cli.options import path
 from fsrfer.errors import FsrferError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=PATH",
         help="data sets, such as ferplus=DIR or rafdb=DIR",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument("-o", "--output", type=path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="resume a run that was interrupted")
     parser.add_argument("--max-steps", type=int, metavar="N", help="stop each stage after N steps at the latest")
     parser.add_argument(
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--members",
         nargs="+",
-        type=Path,
+        type=path,
         default=[],
         metavar="RUN",
         help="take these finished networks (RUN/networks/NAME) instead of training the recipe's, in their order",
@@ -62,7 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train by any recipe; returns the exit code."""
+    from contextlib import ExitStack
+
     from fsrfer.data.readers import parse_sources
+    from fsrfer.files import locked
     from fsrfer.recipes.classifier import ClassifierRecipe
     from fsrfer.recipes.paper import PaperRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
@@ -80,15 +84,17 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(recipe, ClassifierRecipe):
         check_given(recipe, given)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
-    if fabric.is_global_zero:
-        check_run(options.output, recipe, options.resume)
-    if isinstance(recipe, PaperRecipe):
-        measured_on, accuracies = train_paper(fabric, recipe, sources, options.output)
-    else:
-        trained = train_classifier(fabric, recipe, sources, options.output, given, options.max_steps)
-        if not fabric.is_global_zero:
-            return 0
-        measured_on, accuracies = trained.data.validation, _release(trained, options.output / "model.onnx")
+    with ExitStack() as held:
+        if fabric.is_global_zero:
+            held.enter_context(locked(options.output))
+            check_run(options.output, recipe, options.resume)
+        if isinstance(recipe, PaperRecipe):
+            measured_on, accuracies = train_paper(fabric, recipe, sources, options.output)
+        else:
+            trained = train_classifier(fabric, recipe, sources, options.output, given, options.max_steps)
+            if not fabric.is_global_zero:
+                return 0
+            measured_on, accuracies = trained.data.validation, _release(trained, options.output / "model.onnx")
     if fabric.is_global_zero:
         _print(options.output, measured_on, accuracies)
     return 0

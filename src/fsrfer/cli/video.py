@@ -4,9 +4,8 @@ import argparse
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
-from fsrfer.cli.options import add_model_arguments, complain, non_negative, positive
+from fsrfer.cli.options import add_model_arguments, complain, non_negative, path, positive
 from fsrfer.cli.progress import with_time
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source", metavar="SOURCE", help="a video file, a camera's number, an rtsp:// or http:// stream"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="folder for faces.*, group.*, summary.json and report.html"
+        "-o", "--output", type=path, metavar="DIR", help="folder for faces.*, group.*, summary.json and report.html"
     )
     sampling = parser.add_mutually_exclusive_group()
     sampling.add_argument(
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sampling.add_argument("--fps", type=_rate, metavar="N", help="or this many times a second")
     parser.add_argument(
-        "--annotate", type=Path, metavar="FILE.mp4", help="write the video with the results drawn on it"
+        "--annotate", type=path, metavar="FILE.mp4", help="write the video with the results drawn on it"
     )
     parser.add_argument("--blur", action="store_true", help="pixelate every face in the annotated video")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the tables (%(default)s)")

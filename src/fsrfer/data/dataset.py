@@ -137,6 +137,25 @@ def load_pixels(
     return pixels, heights
 
 
+def check_pictures(dataset: FaceDataset) -> None:
+    """Decode every picture once, before any work.
+
+    Raises:
+        DataError: pictures that cannot be decoded, all at once.
+    """
+    broken = [error for index in range(len(dataset)) if (error := _what_is_broken(dataset, index))]
+    if broken:
+        raise DataError(_listed(broken, f"{dataset.name} {dataset.split}"))
+
+
+def _what_is_broken(dataset: FaceDataset, index: int) -> str | None:
+    try:
+        dataset.load(index)
+    except DataError as error:
+        return str(error)
+    return None
+
+
 def _listed(broken: Sequence[str], what: str) -> str:
     """All that is broken in one message: a single one as it is, or how many and the first ten."""
     if len(broken) == 1:

@@ -57,12 +57,12 @@ def format_for(chosen: str | None, output: Path | None) -> str:
     if chosen:
         return chosen
     suffix = output.suffix.lower() if output else ""
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
     if output is None or suffix in ("", ".txt") or is_special(output):
         return "table"
-    if suffix not in _SUFFIXES:
-        known = ", ".join([*_SUFFIXES, ".txt"])
-        raise InputError(f"{output}: no format is known by this name; use {known}, or say --format {'|'.join(FORMATS)}")
-    return _SUFFIXES[suffix]
+    known = ", ".join([*_SUFFIXES, ".txt"])
+    raise InputError(f"{output}: no format is known by this name; use {known}, or say --format {'|'.join(FORMATS)}")
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def _open(output: Path | None) -> Iterator[BinaryIO]:
             raise InputError("standard output is closed; name a file with -o")
         yield sys.stdout.buffer
         return
-    with atomic_path(output) as partial, partial.open("wb") as stream:
+    with atomic_path(output, streamed=True) as partial, partial.open("wb") as stream:
         yield stream
 
 

@@ -44,6 +44,7 @@ class Recognizer:
         detector: str | Path | FaceDetector = "default",
         threads: int | None = None,
         min_face: float = MIN_FACE,
+        max_pixels: int = images.MAX_PIXELS,
     ):
         """Load the recogniser; the detector follows when it is first needed.
 
@@ -52,11 +53,13 @@ class Recognizer:
             detector: ``fast``, ``default``, ``tiny``, the path of a YuNet ONNX file, or an object that finds faces.
             threads: for each of the two networks; None leaves it to ONNX Runtime (one a core).
             min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
+            max_pixels: pictures of more are refused before they are decoded.
 
         Raises:
             ModelError: a model is missing, damaged, or not one of ours.
         """
         self._faces = FaceRecognizer(model, detector, threads, min_face)
+        self._max_pixels = max_pixels
 
     @property
     def info(self) -> ModelInfo:
@@ -102,7 +105,7 @@ class Recognizer:
             InputError: the picture cannot be decoded, or a box lies outside it.
             ModelError: the detector cannot be loaded.
         """
-        rgb = images.as_rgb(image, channel_order)
+        rgb = images.as_rgb(image, channel_order, max_pixels=self._max_pixels)
         if isinstance(image, str | Path):
             return self._look(str(image), rgb, boxes, Path(image).absolute() if keep_picture else None)
         return self._look("image", rgb, boxes, rgb.copy() if keep_picture else None)
@@ -139,7 +142,7 @@ class Recognizer:
         """
         _require_list(crops)
         named = ((crop, f"crop {number}") for number, crop in enumerate(crops))
-        rgbs = (images.as_rgb(crop, channel_order, name) for crop, name in named)
+        rgbs = (images.as_rgb(crop, channel_order, name, self._max_pixels) for crop, name in named)
         return list(self._expressions(rgbs))
 
     def probabilities(self, crops: Sequence[UInt8Image]) -> FloatArray:

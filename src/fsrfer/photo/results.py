@@ -117,8 +117,12 @@ class PhotoResult:
         """
         if self.picture is None:
             raise InputError(f"{self.source}: there is no picture to draw on")
-        rgb = images.load_rgb(self.picture) if isinstance(self.picture, Path) else self.picture
+        rgb = images.load_rgb(self.picture, self._own_limit()) if isinstance(self.picture, Path) else self.picture
         return annotate(rgb, self.faces)
+
+    def _own_limit(self) -> int:
+        """A photo that could be decoded once may be decoded again."""
+        return max(images.MAX_PIXELS, (self.width or 0) * (self.height or 0))
 
     def _repr_html_(self) -> str:
         return exchange.to_html(self.source, self.error, self.faces, self._repr_png_())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fsrfer.errors import InputError
 from fsrfer.folders import is_hidden, walk
-from fsrfer.images import SUFFIXES, load_rgb
+from fsrfer.images import MAX_PIXELS, SUFFIXES, load_rgb
 from fsrfer.types import UInt8Image
 
 PREFETCHED = 2
@@ -56,40 +56,43 @@ def expand(sources: Iterable[str | Path], leave_out: Path | None = None) -> list
 
     Args:
         sources: as the user names them.
-        leave_out: a folder whose pictures are no sources, such as the one that drawings are saved in, unless a source
-            has no others.
+        leave_out: the folder that drawings are saved in, whose pictures are no sources; a source with no others is an
+            error.
     """
-    return [one for source in sources for one in _without(_expand_one(str(source)), leave_out)]
+    return [one for source in sources for one in _without_drawings(str(source), leave_out)]
 
 
-def _without(found: list[Source], leave_out: Path | None) -> list[Source]:
-    """What is not in a folder; all, where everything is, since then it was asked for by name."""
-    if leave_out is None:
+def _without_drawings(source: str, folder: Path | None) -> list[Source]:
+    found = _expand_one(source)
+    if folder is None:
         return found
-    drawings = leave_out.resolve()
-    return [one for one in found if one.error or drawings not in Path(one.name).resolve().parents] or found
+    drawings = folder.resolve()
+    kept = [one for one in found if one.error or drawings not in Path(one.name).resolve().parents]
+    return kept or [
+        Source(source, f"{source}: its pictures lie in {folder}, where drawings go; save the drawings elsewhere")
+    ]
 
 
-def load(sources: Iterable[Source]) -> Iterator[Picture]:
-    """Decode pictures in order, a few ahead of the caller in a background thread."""
+def load(sources: Iterable[Source], max_pixels: int = MAX_PIXELS) -> Iterator[Picture]:
+    """Decode pictures in order, a few ahead of the caller in a background thread; those over ``max_pixels`` are errors."""
     remaining = iter(sources)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as pool:
-        pending = [pool.submit(load_one, source) for source in islice(remaining, PREFETCHED)]
+        pending = [pool.submit(load_one, source, max_pixels) for source in islice(remaining, PREFETCHED)]
         try:
             while pending:
                 picture = pending.pop(0).result()
-                pending += [pool.submit(load_one, source) for source in islice(remaining, 1)]
+                pending += [pool.submit(load_one, source, max_pixels) for source in islice(remaining, 1)]
                 yield picture
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def load_one(source: Source) -> Picture:
+def load_one(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode one source; a failure becomes the picture's error."""
     if source.error:
         return Picture(source.name, None, source.error)
     try:
-        return Picture(source.name, load_rgb(source.name))
+        return Picture(source.name, load_rgb(source.name, max_pixels))
     except InputError as error:
         return Picture(source.name, None, str(error))
 
@@ -129,7 +132,10 @@ def _expand_folder(folder: str) -> list[Source]:
 def _expand_pattern(pattern: str) -> list[Source]:
     """Matching pictures and those in matching folders, each once though ``**`` matches both."""
     found: dict[str, Source] = {}
+    named = set(Path(pattern).parts)
     for match in sorted(glob(pattern, recursive=True)):  # noqa: PTH207 (a pattern may be absolute)
+        if any(is_hidden(part) and part not in named for part in Path(match).parts):
+            continue
         if Path(match).is_dir():
             found |= {inner.name: inner for inner in _expand_folder(match) if not inner.error}
         elif _is_picture(Path(match).name):

@@ -11,12 +11,18 @@ from torch.nn import functional as F
 
 from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset, fingerprint, load_pixels
-from fsrfer.errors import RecipeError
+from fsrfer.errors import DataError, RecipeError
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.recipes.sections import InputSettings
 
 HELD_OUT_EVERY = 10
 """Where a data set has no validation part, every tenth training face is held out as one."""
+
+LEAST_VALIDATION = 2
+"""Faces: calibration is judged on one half of them after the other."""
+
+LEAST_CLASSES = 2
+"""Expressions that faces to train on must show."""
 
 
 class DataNeeds(Protocol):
@@ -99,7 +105,8 @@ def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> Trainin
 
     Raises:
         RecipeError: the validation set is not among the sources.
-        DataError: a data set is not in its published layout.
+        DataError: a data set is not in its published layout, or too small for the last steps: calibration, which needs two
+            validation faces, and the classifiers, which need two expressions.
     """
     if needs.validation not in sources:
         raise RecipeError(
@@ -110,10 +117,22 @@ def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> Trainin
         valid = readers.read(needs.validation, sources[needs.validation], "valid")
     else:
         valid, train[needs.validation] = hold_out(train[needs.validation])
+    _check_enough(list(train.values()), valid)
     size, colour = needs.input.size, needs.input.colour
     faces = load_faces(list(train.values()), size, colour)
     data = TrainingData(faces, load_faces([valid], size, colour), f"{valid.name} {valid.split}")
     return by_majority(data) if needs.labels == "majority" else data
+
+
+def _check_enough(train: list[FaceDataset], valid: FaceDataset) -> None:
+    if len(valid) < LEAST_VALIDATION:
+        raise DataError(
+            f"{valid.name} {valid.split}: {len(valid)} face to validate on, and {LEAST_VALIDATION} are needed; add more"
+        )
+    shown = {int(label) for dataset in train for label in dataset.labels}
+    if len(shown) < LEAST_CLASSES:
+        names = " and ".join(f"{dataset.name} {dataset.split}" for dataset in train)
+        raise DataError(f"{names}: all faces show {EXPRESSIONS[shown.pop()]}; at least two expressions are needed")
 
 
 def by_majority(data: TrainingData) -> TrainingData:
@@ -124,6 +143,11 @@ def by_majority(data: TrainingData) -> TrainingData:
 
 def hold_out(dataset: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
     """Every tenth face as a validation part, and the rest."""
+    if len(dataset) < HELD_OUT_EVERY:
+        raise DataError(
+            f"{dataset.name} {dataset.split}: {len(dataset)} faces and no validation part, too few to hold out every "
+            f"{HELD_OUT_EVERY}th; add some as the split valid"
+        )
     held = tuple(dataset.samples[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY])
     rest = tuple(s for number, s in enumerate(dataset.samples, 1) if number % HELD_OUT_EVERY)
     return (

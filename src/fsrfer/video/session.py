@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from fsrfer.errors import InputError
-from fsrfer.files import check_file, check_folder, write_text
+from fsrfer.files import check_folder, check_outputs, locked, write_text
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
@@ -28,7 +27,7 @@ MIN_GROUP = 5
 REWATCHED = 3.0
 """Seconds that an aggregate-only run watches again on resume, twice what a face may go unseen."""
 
-SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
+SUMMARY, REPORT = "summary.json", "report.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,11 @@ class VideoSettings:
             _check_annotate(self.annotate, self.source)
         if self.output is not None:
             check_folder(self.output)
+            for name in (SUMMARY, REPORT):
+                if (self.output / name).is_dir():
+                    raise InputError(
+                        f"{self.output / name}: a folder is there, where a file is to be written; remove it"
+                    )
 
 
 class VideoSession:
@@ -115,7 +119,7 @@ class VideoSession:
         """
         settings.check()
         self._settings = settings
-        self._lock: FileLock | None = None
+        self._held = ExitStack()
         self.clip = open_video(settings.source, settings.threads)
         try:
             self._open()
@@ -194,7 +198,7 @@ class VideoSession:
     def close(self) -> None:
         """Let the video and the output go."""
         self.clip.close()
-        self._unlock()
+        self._held.close()
 
     def _open(self) -> None:
         settings = self._settings
@@ -202,7 +206,7 @@ class VideoSession:
             settings.model, settings.detector, settings.threads, settings.min_face, settings.detect_every
         )
         if settings.output is not None:
-            self._lock = _locked(settings.output)
+            self._held.enter_context(locked(settings.output))
         faces = self._recognizer.faces
         self._identity = _identity(settings, self.clip, faces.model.sha256)
         self._progress = _progress(settings, self.clip, self._identity)
@@ -219,33 +223,11 @@ class VideoSession:
         )
         self._began = time.perf_counter()
 
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            Path(self._lock.lock_file).unlink(missing_ok=True)
-
-
-def _locked(folder: Path) -> FileLock:
-    """The lock of a folder that one run fills.
-
-    Raises:
-        InputError: another run has it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"{folder}: another run is writing into this folder; choose another one, or wait") from None
-    return lock
-
 
 def _check_annotate(annotate: Path, source: str) -> None:
     if annotate.suffix.lower() != ".mp4":
         raise InputError(f"--annotate {annotate}: the video's name must end in .mp4")
-    if annotate.resolve() == Path(source).resolve():
-        raise InputError(f"--annotate {annotate}: this would overwrite the source; choose another name")
-    check_file(annotate)
+    check_outputs([annotate], [source])
 
 
 def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
@@ -284,6 +266,8 @@ def _progress(settings: VideoSettings, clip: Clip, identity: RunIdentity) -> Pro
     if unfinished(folder):
         how = "" if clip.live else "resume it with --resume, "
         raise InputError(f"{folder}: holds a run that was stopped; {how}add --overwrite, or choose another folder")
-    if (folder / SUMMARY).exists():
+    if any(
+        (folder / name).exists() for name in (SUMMARY, REPORT, f"faces.{settings.table}", f"group.{settings.table}")
+    ):
         raise InputError(f"{folder}: holds finished results; add --overwrite to replace them, or choose another folder")
     return None

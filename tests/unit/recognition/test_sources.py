@@ -77,7 +77,8 @@ def test_a_file_name_that_is_not_unicode_is_read(tmp_path: Path) -> None:
 def test_decoding_runs_only_a_little_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     monkeypatch.setattr(
-        "fsrfer.recognition.sources.load_rgb", lambda name: started.append(name) or np.zeros((1, 1, 3), np.uint8)
+        "fsrfer.recognition.sources.load_rgb",
+        lambda name, _limit: started.append(name) or np.zeros((1, 1, 3), np.uint8),
     )
     pictures = load(Source(str(number)) for number in range(50))
     next(pictures)
@@ -104,8 +105,16 @@ def test_what_is_no_file_of_a_picture_says_what_to_do(source: str, advice: str) 
     assert advice in found.error
 
 
-def test_drawings_are_no_photos_unless_a_source_has_nothing_else(album: Path) -> None:
+def test_drawings_are_no_photos(album: Path) -> None:
     inner = album / "inner"
     assert names(expand([album], leave_out=inner), album) == ["a.JPG", "b.png"]
-    assert names(expand([album], leave_out=album), album) == names(expand([album]), album)
-    assert names(expand([album / "a.JPG", inner], leave_out=album), album)[0] == "a.JPG"
+    (found,) = expand([album], leave_out=album)
+    assert found.error is not None
+    assert "save the drawings elsewhere" in found.error
+
+
+def test_a_pattern_passes_over_what_systems_leave(album: Path) -> None:
+    (album / "inner" / "@eaDir").mkdir()
+    (album / "inner" / "@eaDir" / "c.webp").write_bytes((album / "inner" / "c.webp").read_bytes())
+    assert names(expand([f"{album}/inner/**/*.webp"]), album) == ["inner/c.webp"]
+    assert names(expand([f"{album}/inner/@eaDir/*"]), album) == ["inner/@eaDir/c.webp"]

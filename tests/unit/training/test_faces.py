@@ -1,6 +1,11 @@
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 
-from fsrfer.training.faces import Faces, TrainingData, by_majority
+from fsrfer.errors import DataError
+from fsrfer.recipes.schema import load_recipe
+from fsrfer.training.faces import Faces, TrainingData, by_majority, load_training_data
 
 VOTES = torch.tensor([[0.1, 0.0, 0.0, 0.6, 0.3, 0.0, 0.0], [0.4, 0.0, 0.0, 0.0, 0.2, 0.0, 0.4]])
 
@@ -15,3 +20,23 @@ def test_the_winning_class_takes_all_votes_to_learn_from_and_none_of_those_to_ch
     assert data.train.votes.argmax(1).tolist() == data.train.labels.tolist() == [3, 6]
     assert data.train.votes.sum(1).tolist() == data.train.votes.max(1).values.tolist() == [1, 1]
     assert torch.equal(data.valid.votes, VOTES)
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "words"),
+    [
+        ({"happy": 2, "sad": 2}, {"happy": 1}, "1 face to validate on, and 2 are needed"),
+        ({"happy": 3}, {"happy": 2}, "all faces show happiness; at least two expressions"),
+        ({"happy": 3, "sad": 3}, {}, "too few to hold out every 10th"),
+    ],
+)
+def test_what_the_last_steps_need_is_checked_before_the_first(tmp_path, train, valid, words):
+    for split, classes in (("train", train), ("valid", valid)):
+        for name, count in classes.items():
+            folder = tmp_path / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.fromarray(np.full((8, 8), number, np.uint8)).save(folder / f"{number}.png")
+    recipe = load_recipe("paper-small", ["validation=folder"])
+    with pytest.raises(DataError, match=words):
+        load_training_data(recipe, {"folder": tmp_path})

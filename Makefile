@@ -7,7 +7,7 @@ USE := .venv-use
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes clean
+.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ docs: $(DEV)/installed ## only the examples, commands and links of the documenta
 
 recipes: $(DEV)/installed ## write docs/reference/recipes.md from the recipes and their schema
 	$(DEV)/bin/python tools/recipe_reference.py
+
+fuzz: $(DEV)/installed ## thousands of damaged pictures, videos, models and texts (FUZZ="--seed 2" for others)
+	PYTHONPATH=tools $(DEV)/bin/python -m fuzzing $(FUZZ)
 
 clean: ## remove both environments and all caches
 	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist demo.png

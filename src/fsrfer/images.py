@@ -1,6 +1,8 @@
 """Decoding pictures safely, and the one way faces are cropped and resized in training and in use."""
 
+import importlib.util
 import io
+import logging
 import os
 import threading
 import warnings
@@ -20,14 +22,21 @@ from fsrfer.types import UInt8Image
 ChannelOrder = Literal["rgb", "bgr"]
 ImageSource = str | Path | bytes | BinaryIO | Image.Image | UInt8Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 """Formats that are decoded (a camera's MPO opens as JPEG). Others, such as PostScript, would run foreign programs."""
 
 SUFFIXES = frozenset(
     f".{name}"
     for name in "jpg jpeg jpe jfif mpo jp2 png webp avif bmp gif tif tiff ppm pgm pbm pnm".split()  # noqa: SIM905
 )
-"""File names taken for pictures when a folder is read."""
+"""File names taken for pictures when a folder is read; with the extra ``heif`` those of `HEIF_SUFFIXES` too."""
+
+HEIF_SUFFIXES = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
+"""Pictures of phones, which Pillow reads with the help of pillow-heif."""
+
+HEIF_ADVICE = "install what reads them with: pip install 'fsrfer[heif]'"
+
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded."""
@@ -83,6 +92,8 @@ def decode_rgb(data: bytes, name: str) -> UInt8Image:
         with _opened(data) as image:
             return pil_to_rgb(image, name)
     except UnidentifiedImageError:
+        if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and not reads_heif():
+            raise InputError(f"{name}: a HEIC picture; {HEIF_ADVICE}") from None
         raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
     except Image.DecompressionBombError:
         raise InputError(f"{name}: too large to decode safely; the limit is {MAX_PIXELS // 10**6} megapixels") from None
@@ -95,14 +106,29 @@ def decode_rgb(data: bytes, name: str) -> UInt8Image:
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """A picture of which Pillow has read the header, or of a TIFF all, since libtiff writes to stderr past every handler."""
-    with _QUIET, warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings(), _silent_log():
         warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
         image = Image.open(io.BytesIO(data), formats=_known_formats())
         if image.format == "TIFF" and image.width * image.height <= MAX_PIXELS:
             with _silent_stderr():
                 image.load()
+        image.getexif()  # once read it is kept, and so are Pillow's words on a damaged one
     with image:
         yield image
+
+
+@contextmanager
+def _silent_log() -> Iterator[None]:
+    """Within the block Pillow's logger says nothing: without a handler, Python prints it on stderr."""
+    log = logging.getLogger("PIL")
+    propagates, handler = log.propagate, logging.NullHandler()
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagates
 
 
 @contextmanager
@@ -118,9 +144,23 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
+def reads_heif() -> bool:
+    """Whether the extra ``heif`` is installed."""
+    return importlib.util.find_spec("pillow_heif") is not None
+
+
+def picture_suffixes() -> frozenset[str]:
+    """File names taken for pictures here, when a folder is read."""
+    return SUFFIXES | HEIF_SUFFIXES if reads_heif() else SUFFIXES
+
+
 def _known_formats() -> list[str]:
     """Those of `FORMATS` that this build of Pillow can open."""
     Image.init()
+    if "HEIF" not in Image.OPEN and reads_heif():
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return [name for name in FORMATS if name in Image.OPEN]
 
 
@@ -163,7 +203,7 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_rgb(bytes(source), name)
     if hasattr(source, "read"):
-        return decode_rgb(source.read(MAX_BYTES + 1)[: MAX_BYTES + 1], name)
+        return decode_rgb(_content(source, name), name)
     if isinstance(source, Image.Image):
         try:
             return pil_to_rgb(source, name)
@@ -171,12 +211,11 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
             raise
         except Exception as error:  # as in `decode_rgb`
             raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
-    array = np.asarray(source)
+    array = _as_array(source, name)
     shape_is_known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     if array.dtype != np.uint8 or not shape_is_known or array.size == 0:
         raise InputError(
-            f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), "
-            f"not {array.dtype} of shape {array.shape}{_advice(array)}"
+            f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), not {_what(array)}{_advice(array)}"
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise InputError(
@@ -189,16 +228,87 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     return array[:, :, ::-1] if channel_order == "bgr" else array
 
 
+def _content(stream: BinaryIO, name: str) -> bytes:
+    """What is left to read of an open file.
+
+    Raises:
+        InputError: it was opened as text, is closed, empty, over `MAX_BYTES`, or cannot be read.
+    """
+    try:
+        data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: the open file cannot be read ({_one_line(error)})") from error
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError(f"{name}: the file was opened as text; open it as bytes: open(path, 'rb')")
+    if not data:
+        raise InputError(f"{name}: nothing is left to read in the open file; open it anew, or go back: file.seek(0)")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{name}: pictures over {MAX_BYTES // 2**20} MiB are refused")
+    return bytes(data)
+
+
+def _as_array(source: object, name: str) -> NDArray[Any]:
+    """What a user takes for an array, as one of NumPy's.
+
+    Raises:
+        InputError: it is none; the message says what to do.
+    """
+    if hasattr(source, "detach") and hasattr(source, "cpu"):
+        raise InputError(
+            f"{name}: a torch tensor; make it an array of uint8, channels last: "
+            "(x * 255).byte().permute(1, 2, 0).cpu().numpy() where it holds 0..1"
+        )
+    if source is None or isinstance(source, bool | int | float | dict | set):
+        raise InputError(f"{name}: {type(source).__name__} is no picture; give a path, bytes, a PIL image or an array")
+    if isinstance(source, list | tuple):
+        raise InputError(f"{name}: a {type(source).__name__} is no picture; make it an array: np.asarray(x, 'uint8')")
+    try:
+        return np.asarray(source)
+    except Exception as error:  # an object may answer NumPy with anything
+        raise InputError(f"{name}: {type(source).__name__} is no picture ({_one_line(error)})") from error
+
+
+def _what(array: NDArray[Any]) -> str:
+    """Type and shape of an array, in the words of people."""
+    kinds = {"O": "objects", "U": "text", "S": "bytes", "b": "truth values (bool)", "M": "times", "m": "times"}
+    if array.ndim == 0:
+        return f"a single {kinds.get(array.dtype.kind, array.dtype.name)}"
+    return f"{kinds.get(array.dtype.kind, array.dtype.name)} of shape {array.shape}"
+
+
 def _advice(array: NDArray[Any]) -> str:
     """What to do with an array of another kind, in the words of NumPy."""
-    if array.dtype.kind == "f":
-        return "; make it whole numbers: (x * 255).astype('uint8') where it holds 0..1, x.astype('uint8') where 0..255"
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        return "; put the channels last: x.transpose(1, 2, 0)"
-    if array.ndim == 3 and array.shape[2] == 4:
-        return "; leave out the transparency: x[..., :3]"
+    if array.size == 0:
+        return "; it is empty"
     if array.ndim == 4:
         return "; give one picture at a time: x[0]"
+    steps = [_type_advice(array), _shape_advice(array)]
+    return "".join(f"; {step}" for step in steps if step)
+
+
+def _type_advice(array: NDArray[Any]) -> str:
+    if array.dtype.kind == "f":
+        is_unit = array.size < MAX_PIXELS and float(np.nanmax(array)) <= 1
+        change = "(x * 255).astype('uint8')" if is_unit else "x.clip(0, 255).astype('uint8')"
+        return f"make it whole numbers: {change}"
+    if array.dtype.kind == "b":
+        return "make it grey: x.astype('uint8') * 255"
+    if array.dtype == np.uint16:
+        return "make it 8 bits: (x // 257).astype('uint8') where it holds 0..65535"
+    if array.dtype.kind in "iu" and array.dtype != np.uint8:
+        return "make it 8 bits: x.clip(0, 255).astype('uint8')"
+    return "make it numbers: x.astype('uint8')" if array.dtype.kind == "O" else ""
+
+
+def _shape_advice(array: NDArray[Any]) -> str:
+    if array.ndim != 3 or array.shape[2] == 3:
+        return ""
+    if array.shape[2] == 4:
+        return "leave out the transparency: x[..., :3]"
+    if array.shape[2] == 1:
+        return "leave out the last axis: x[..., 0]"
+    if array.shape[0] in (1, 3, 4):
+        return f"put the channels last: x{'[:3]' if array.shape[0] == 4 else ''}.transpose(1, 2, 0)"
     return ""
 
 

@@ -25,7 +25,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, metavar="N", help="inputs of each kind")
     parser.add_argument("--workers", type=int, default=granted_processors(), help="processes (%(default)s)")
     parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds an input may take (%(default)g)")
-    parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"), help="folder of failing inputs (%(default)s)")
+    parser.add_argument(
+        "--keep", type=Path, default=Path("fuzz-failures"), help="folder of failing inputs (%(default)s)"
+    )
     parser.add_argument("--replay", type=Path, nargs="+", metavar="FILE", help="only try these kept inputs again")
     options = parser.parse_args()
     if options.replay:
@@ -46,7 +48,10 @@ def _fuzz(kind: str, options: argparse.Namespace) -> int:
         if time.monotonic() - said > EVERY:
             said = time.monotonic()
             print(f"{kind}: {done:,} of {total:,}, {failed} failed, {said - began:.0f} s", flush=True)
-    print(f"{kind}: {done:,} inputs of seed {options.seed} in {time.monotonic() - began:.0f} s, {failed} failed", flush=True)
+    print(
+        f"{kind}: {done:,} inputs of seed {options.seed} in {time.monotonic() - began:.0f} s, {failed} failed",
+        flush=True,
+    )
     return failed
 
 

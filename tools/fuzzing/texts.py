@@ -82,5 +82,3 @@ def attempt_table(data: bytes, path: Path) -> None:
             for picture in ("a.png", "b.png", "ü.png", "train_00001_aligned.jpg", "test_0001_aligned.jpg"):
                 (folder / picture).touch()
         readers.read(reader, table if reader == "manifest" else Path(root), "train")
-
-

@@ -37,7 +37,8 @@ def open_session(data: bytes, where: str, threads: int | None = None) -> Any:
         # No activation has 8 bits, so kernels that have are made float32 once, on loading, and not again for each batch.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        # Its fallback would print, and try the same provider again.
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
         raise ModelError(
             f"{where}: not a model that ONNX Runtime can load; check that it is a whole .onnx file"

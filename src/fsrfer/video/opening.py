@@ -89,6 +89,8 @@ def choose_stream(container: "InputContainer", name: str) -> "VideoStream":
     if stream is None:
         only = "only a cover picture" if container.streams.video else "no video"
         raise InputError(f"{name}: there is {only} in it")
+    if stream.codec_context is None:
+        raise InputError(f"{name}: there is no decoder for its video; convert it, for example to MP4 (H.264)")
     if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
         raise InputError(f"{name}: frames of more than {MAX_PIXELS // 10**6} megapixels are refused")
     return stream

@@ -5,6 +5,7 @@ honoured; nothing but the frame at hand is kept.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,7 +170,8 @@ class Clip:
         try:
             self._container.seek(int(seconds / time_base), stream=self._stream, backward=True)
         except av.FFmpegError:
-            self._container.seek(0)
+            with suppress(av.FFmpegError):  # nothing was read yet, so it stands at its beginning anyway
+                self._container.seek(0)
 
     def _decoded(self) -> Iterator["VideoFrame"]:
         """Frames in order; damaged packets are counted and passed over."""

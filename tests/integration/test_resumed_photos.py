@@ -116,7 +116,12 @@ def test_what_was_done_is_not_done_twice(
 
 @pytest.mark.parametrize(("more", "words"), [((), "needs the file"), (("-o", "new.csv"), "no unfinished run here")])
 def test_nothing_to_resume_is_one_line(
-    toy: Path, folder: Path, tmp_path: Path, more: tuple[str, ...], words: str, capsys: Captured,
+    toy: Path,
+    folder: Path,
+    tmp_path: Path,
+    more: tuple[str, ...],
+    words: str,
+    capsys: Captured,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)

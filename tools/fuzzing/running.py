@@ -152,7 +152,7 @@ class WatchedStderr:
     text = ""
 
     def __enter__(self) -> "WatchedStderr":
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
+        self._file = tempfile.TemporaryFile()
         self._kept = os.dup(2)
         os.dup2(self._file.fileno(), 2)
         return self

@@ -28,7 +28,11 @@ def tree(root: Path, files: dict[str, str], own: str) -> tuple[Path, Path]:
         ({"cpu.max": "max 100000\n"}, "0::/\n", None),
         ({"a/cpu.max": "50000 100000\n", "a/b/cpu.max": "max 100000\n"}, "0::/a/b\n", 1),
         ({"cpu.max": "100000 100000\n"}, "0::/path/of/the/host\n", 1),
-        ({"cpu,cpuacct/d/cpu.cfs_quota_us": "90000", "cpu,cpuacct/d/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/d\n", 1),
+        (
+            {"cpu,cpuacct/d/cpu.cfs_quota_us": "90000", "cpu,cpuacct/d/cpu.cfs_period_us": "100000"},
+            "4:cpu,cpuacct:/d\n",
+            1,
+        ),
         ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/docker/x\n", 1),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/\n", None),
         ({"cpu.max": "nonsense"}, "what\n", None),

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _write(path: Path, container: str, codec: str) -> None:
     coarse = rng.integers(0, 256, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
     ground = np.kron(coarse, np.ones((16, 16, 1), np.uint8))
     with av.open(str(path), "w", format=container) as file:
-        stream = file.add_stream(codec, rate=12)
+        stream: Any = file.add_stream(codec, rate=12)
         formats = stream.codec_context.codec.video_formats or []
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, formats[0].name if formats else "yuv420p"
         if "yuv420p" in [one.name for one in formats]:

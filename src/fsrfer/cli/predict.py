@@ -112,7 +112,7 @@ def _results(
     recognizer: Recognizer, sources: list[Source], box_file: boxes.BoxFile | None, journal: Journal | None
 ) -> Iterator[tuple[PhotoResult, bool]]:
     """A result for each source, in order, and whether it is new rather than the journal's."""
-    known = [journal and journal.result(source.name, recognizer.info) for source in sources]
+    known = [journal.result(source.name, recognizer.info) if journal else None for source in sources]
     waiting = [source for source, result in zip(sources, known, strict=True) if result is None]
     new = predict_all(recognizer, _pictures(waiting), box_file)
     for result in known:

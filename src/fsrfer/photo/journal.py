@@ -1,7 +1,7 @@
 """The results of a run over photos, kept one by one beside its output, so that a run that was killed loses none.
 
 The journal is JSON Lines: first what the run was asked for, then each photo that was looked at, with every digit. A resumed run
-takes from it the photos whose files have not changed since; whatever is written is made from results, so it is the same to the byte.
+takes from it the photos whose files have not changed since; what is written comes from results, so it is the same.
 """
 
 import json

@@ -51,7 +51,7 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def granted_processors(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
-    """How many processors this process may keep busy: by its affinity and its cgroup's quota, which a container's machine exceeds.
+    """How many processors this process may keep busy: by its affinity and its cgroup's quota, where they are fewer.
 
     Args:
         cgroups: the tree of cgroups, version 1 or 2.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
@@ -215,7 +215,8 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     shape_is_known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     if array.dtype != np.uint8 or not shape_is_known or array.size == 0:
         raise InputError(
-            f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), not {described(array)}{advice(array)}"
+            f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), "
+            f"not {described(array)}{advice(array)}"
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise InputError(
@@ -228,7 +229,7 @@ def as_rgb(source: ImageSource, channel_order: ChannelOrder = "rgb", name: str =
     return array[:, :, ::-1] if channel_order == "bgr" else array
 
 
-def _content(stream: BinaryIO, name: str) -> bytes:
+def _content(stream: Any, name: str) -> bytes:
     """What is left to read of an open file.
 
     Raises:

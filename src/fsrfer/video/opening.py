@@ -84,7 +84,10 @@ def choose_stream(container: "InputContainer", name: str) -> "VideoStream":
     from av.stream import Disposition
 
     videos = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
-    best = container.streams.best("video")
+    try:
+        best = container.streams.best("video")
+    except IndexError:  # a damaged file may declare a stream only after PyAV has listed them
+        best = None
     stream = next((one for one in videos if best is not None and one.index == best.index), next(iter(videos), None))
     if stream is None:
         only = "only a cover picture" if container.streams.video else "no video"

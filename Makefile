@@ -7,7 +7,7 @@ USE := .venv-use
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes site dist clean
+.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes site dist fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ dist: $(DEV)/installed ## source distribution and wheel in dist/, checked
 	$(DEV)/bin/python -m build
 	$(DEV)/bin/twine check --strict dist/*
 	$(DEV)/bin/python tools/check_distributions.py dist
+
+fuzz: $(DEV)/installed ## thousands of damaged pictures, videos, models and texts (FUZZ="--seed 2" for others)
+	PYTHONPATH=tools $(DEV)/bin/python -m fuzzing $(FUZZ)
 
 clean: ## remove both environments and all caches
 	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage build dist site demo.png

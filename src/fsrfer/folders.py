@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fsrfer.images import HEIF_ADVICE, HEIF_SUFFIXES
+
 SYSTEM_NAMES = frozenset(
     {
         *("__macosx", "@eadir", "$recycle.bin", "#recycle", "@recycle", "system volume information", "lost+found"),
@@ -29,6 +31,33 @@ class Walk:
     files: tuple[Path, ...]
     unreadable: tuple[tuple[Path, str], ...]
     passed_over: Mapping[str, int]
+
+
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in "mp4 m4v mov avi mkv webm ts mts mpg mpeg wmv flv 3gp".split())  # noqa: SIM905
+"""File names taken for videos, which photos are not read from."""
+
+
+def told(passed_over: Mapping[str, int]) -> str:
+    """How many files of which kinds were passed over, and what to do for those that could be used; empty if there were none.
+
+    Args:
+        passed_over: as in `Walk`.
+
+    Example:
+        >>> told({".txt": 2, "": 1, ".mov": 1})
+        '1 video (see: fsrfer video --help), 2 .txt, 1 without a suffix'
+    """
+    counts = Counter(passed_over)
+    pictures = sum(counts.pop(suffix, 0) for suffix in HEIF_SUFFIXES)
+    videos = sum(counts.pop(suffix, 0) for suffix in VIDEO_SUFFIXES)
+    words = [f"{pictures} HEIC {_plural('picture', pictures)} ({HEIF_ADVICE})"] if pictures else []
+    words += [f"{videos} {_plural('video', videos)} (see: fsrfer video --help)"] if videos else []
+    words += [f"{count} {suffix or 'without a suffix'}" for suffix, count in counts.most_common()]
+    return ", ".join(words)
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
 
 
 def is_hidden(name: str) -> bool:

@@ -1,6 +1,8 @@
 """Decoding pictures safely, and the one way faces are cropped and resized in training and in use."""
 
+import importlib.util
 import io
+import logging
 import os
 import threading
 import warnings
@@ -11,23 +13,30 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
+from fsrfer.arrays import advice, as_array, described
 from fsrfer.errors import InputError
 from fsrfer.types import UInt8Image
 
 ChannelOrder = Literal["rgb", "bgr"]
 ImageSource = str | Path | bytes | BinaryIO | Image.Image | UInt8Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 """Formats that are decoded (a camera's MPO opens as JPEG). Others, such as PostScript, would run foreign programs."""
 
 SUFFIXES = frozenset(
     f".{name}"
     for name in "jpg jpeg jpe jfif mpo jp2 png webp avif bmp gif tif tiff ppm pgm pbm pnm".split()  # noqa: SIM905
 )
-"""File names taken for pictures when a folder is read."""
+"""File names taken for pictures when a folder is read; with the extra ``heif`` those of `HEIF_SUFFIXES` too."""
+
+HEIF_SUFFIXES = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
+"""Pictures of phones, which Pillow reads with the help of pillow-heif."""
+
+HEIF_ADVICE = "install what reads them with: pip install 'fsrfer[heif]'"
+
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded, unless the user asks for more."""
@@ -87,6 +96,8 @@ def decode_rgb(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> UInt8Ima
         with _opened(data, max_pixels) as image:
             return pil_to_rgb(image, name, max_pixels)
     except UnidentifiedImageError:
+        if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and not reads_heif():
+            raise InputError(f"{name}: a HEIC picture; {HEIF_ADVICE}") from None
         raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
     except Image.DecompressionBombError:
         raise InputError(f"{name}: too large to decode safely; {_limit(max_pixels)}") from None
@@ -99,13 +110,14 @@ def decode_rgb(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> UInt8Ima
 @contextmanager
 def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """A picture of which Pillow has read the header, or of a TIFF all, since libtiff writes to stderr past every handler."""
-    with _QUIET, warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings(), _silent_log():
         warnings.simplefilter("ignore")  # Pillow's own word on size; ours follows, as an error
         with _pillow_allows(max_pixels):
             image = Image.open(io.BytesIO(data), formats=_known_formats())
         if image.format == "TIFF" and image.width * image.height <= max_pixels:
             with _silent_stderr():
                 image.load()
+        image.getexif()  # once read it is kept, and so are Pillow's words on a damaged one
     with image:
         yield image
 
@@ -123,6 +135,20 @@ def _pillow_allows(pixels: int) -> Iterator[None]:
 
 
 @contextmanager
+def _silent_log() -> Iterator[None]:
+    """Within the block Pillow's logger says nothing: without a handler, Python prints it on stderr."""
+    log = logging.getLogger("PIL")
+    propagates, handler = log.propagate, logging.NullHandler()
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagates
+
+
+@contextmanager
 def _silent_stderr() -> Iterator[None]:
     """Within the block nothing that C code writes to stderr is seen."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -135,9 +161,23 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
+def reads_heif() -> bool:
+    """Whether the extra ``heif`` is installed."""
+    return importlib.util.find_spec("pillow_heif") is not None
+
+
+def picture_suffixes() -> frozenset[str]:
+    """File names taken for pictures here, when a folder is read."""
+    return SUFFIXES | HEIF_SUFFIXES if reads_heif() else SUFFIXES
+
+
 def _known_formats() -> list[str]:
     """Those of `FORMATS` that this build of Pillow can open."""
     Image.init()
+    if "HEIF" not in Image.OPEN and reads_heif():
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return [name for name in FORMATS if name in Image.OPEN]
 
 
@@ -183,7 +223,7 @@ def as_rgb(
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_rgb(bytes(source), name, max_pixels)
     if hasattr(source, "read"):
-        return decode_rgb(source.read(MAX_BYTES + 1)[: MAX_BYTES + 1], name, max_pixels)
+        return decode_rgb(_content(source, name), name, max_pixels)
     if isinstance(source, Image.Image):
         try:
             return pil_to_rgb(source, name, max_pixels)
@@ -191,12 +231,12 @@ def as_rgb(
             raise
         except Exception as error:  # as in `decode_rgb`
             raise InputError(f"{name}: the picture is damaged or truncated ({_one_line(error)})") from error
-    array = np.asarray(source)
+    array = as_array(source, name)
     shape_is_known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     if array.dtype != np.uint8 or not shape_is_known or array.size == 0:
         raise InputError(
             f"{name}: an array must be uint8 of shape (height, width) or (height, width, 3), "
-            f"not {array.dtype} of shape {array.shape}{_advice(array)}"
+            f"not {described(array)}{advice(array)}"
         )
     if array.shape[0] * array.shape[1] > max_pixels:
         raise InputError(f"{name}: {array.shape[1]} x {array.shape[0]} pixels; {_limit(max_pixels)}")
@@ -212,17 +252,23 @@ def _limit(max_pixels: int) -> str:
     return f"the limit is {max_pixels / 10**6:g} megapixels; raise it by --max-megapixels (in Python: max_pixels)"
 
 
-def _advice(array: NDArray[Any]) -> str:
-    """What to do with an array of another kind, in the words of NumPy."""
-    if array.dtype.kind == "f":
-        return "; make it whole numbers: (x * 255).astype('uint8') where it holds 0..1, x.astype('uint8') where 0..255"
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        return "; put the channels last: x.transpose(1, 2, 0)"
-    if array.ndim == 3 and array.shape[2] == 4:
-        return "; leave out the transparency: x[..., :3]"
-    if array.ndim == 4:
-        return "; give one picture at a time: x[0]"
-    return ""
+def _content(stream: Any, name: str) -> bytes:
+    """What is left to read of an open file.
+
+    Raises:
+        InputError: it was opened as text, is closed, empty, over `MAX_BYTES`, or cannot be read.
+    """
+    try:
+        data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: the open file cannot be read ({_one_line(error)})") from error
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError(f"{name}: the file was opened as text; open it as bytes: open(path, 'rb')")
+    if not data:
+        raise InputError(f"{name}: nothing is left to read in the open file; open it anew, or go back: file.seek(0)")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{name}: pictures over {MAX_BYTES // 2**20} MiB are refused")
+    return bytes(data)
 
 
 def to_grey(image: UInt8Image) -> UInt8Image:

@@ -270,7 +270,8 @@ def test_ctrl_c_leaves_no_half_written_file(toy: Path, tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.decode().count("\n") == 1
-    assert list(out.glob("*.*")) == []
+    assert [path.name for path in out.glob("*.*") if path.name[0] != "."] == ["all.json.progress"]
+    assert [path.name for path in out.glob(".*")] == []
     assert [path.name for path in (out / "drawn").glob(".*")] == []
     for drawing in (out / "drawn").iterdir():
         Image.open(drawing).load()

@@ -31,7 +31,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="a bundled model or a model file (%(default)s)",
     )
-    parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: as many as granted)")
 
 
 def add_limit_argument(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,11 @@
 """``fsrfer predict``: expressions of every face in photos."""
 
 import argparse
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
 
 from fsrfer.cli.options import (
     add_limit_argument,
@@ -16,6 +19,7 @@ from fsrfer.cli.progress import with_progress
 from fsrfer.errors import InputError
 from fsrfer.files import check_folder, check_outputs, is_special, write_text
 from fsrfer.output.sinks import AnnotatedPhotos, format_for, open_photo_sink
+from fsrfer.photo.journal import Journal
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.report import PhotosReport, sources_name
 from fsrfer.photo.results import PhotoResult
@@ -57,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PX",
         help="lower faces are listed, but never certain nor counted in the shares (%(default)g)",
     )
+    parser.add_argument("--resume", action="store_true", help="resume a run that was stopped, with the same settings")
+    parser.add_argument("--overwrite", action="store_true", help="throw away what a run that was stopped left behind")
     add_model_arguments(parser)
     add_limit_argument(parser)
 
@@ -71,19 +77,65 @@ def run(options: argparse.Namespace) -> int:
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
     report = PhotosReport() if options.report else None
     failures = 0
-    with open_photo_sink(chosen, options.output) as sink:
-        drawn = AnnotatedPhotos(options.annotate, [source.name for source in sources]) if options.annotate else None
-        for result in predict_all(recognizer, _pictures(sources, options.max_pixels), box_file):
-            sink.write(result)
-            if report is not None:
-                report.add(result)
-            error = result.error or (_draw(drawn, result) if drawn else None)
-            if error is not None:
-                failures += 1
-                complain(error)
-    if report is not None:
-        write_text(options.report, report.page(sources_name(options.sources), recognizer).to_html())
+    with _journal(options, recognizer) as journal:
+        with open_photo_sink(chosen, options.output) as sink:
+            drawn = AnnotatedPhotos(options.annotate, [source.name for source in sources]) if options.annotate else None
+            for result, is_new in _results(recognizer, sources, box_file, journal, options.max_pixels):
+                sink.write(result)
+                if report is not None:
+                    report.add(result)
+                error = result.error or (_draw(drawn, result, is_new) if drawn else None)
+                if is_new and journal is not None:
+                    journal.add(result)
+                if error is not None:
+                    failures += 1
+                    complain(error)
+        if report is not None:
+            write_text(options.report, report.page(sources_name(options.sources), recognizer).to_html())
+        if journal is not None:
+            journal.finish()
     return 2 if failures else 0
+
+
+def _journal(options: argparse.Namespace, recognizer: Recognizer) -> "Journal | nullcontext[None]":
+    """Where results are kept while the run goes on; none for the terminal, a device or a pipe.
+
+    Raises:
+        InputError: see `Journal`, or there is no file whose run could be resumed.
+    """
+    if options.output is None or is_special(options.output):
+        if options.resume:
+            raise InputError("--resume needs the file of the stopped run: -o FILE")
+        return nullcontext()
+    asked = {
+        "model": recognizer.sha256,
+        "detector": _seal_of(options.detector),
+        "boxes": options.boxes and _seal_of(options.boxes),
+        "min_face": options.min_face,
+        "annotate": options.annotate and str(options.annotate),
+    }
+    return Journal(options.output, asked, resume=options.resume, overwrite=options.overwrite)
+
+
+def _seal_of(name: str | Path) -> str:
+    """What tells a file from others, or the name of what is no file."""
+    file = Path(name)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else str(name)
+
+
+def _results(
+    recognizer: Recognizer,
+    sources: list[Source],
+    box_file: boxes.BoxFile | None,
+    journal: Journal | None,
+    max_pixels: int,
+) -> Iterator[tuple[PhotoResult, bool]]:
+    """A result for each source, in order, and whether it is new rather than the journal's."""
+    known = [journal.result(source.name, recognizer.info) if journal else None for source in sources]
+    waiting = [source for source, result in zip(sources, known, strict=True) if result is None]
+    new = predict_all(recognizer, _pictures(waiting, max_pixels), box_file)
+    for result in known:
+        yield (next(new), True) if result is None else (result, False)
 
 
 def _check_outputs(options: argparse.Namespace) -> str:
@@ -105,10 +157,11 @@ def _pictures(sources: list[Source], max_pixels: int) -> Iterator[Picture]:
     return with_progress(load(sources, max_pixels), len(sources), "photos")
 
 
-def _draw(drawn: AnnotatedPhotos, result: PhotoResult) -> str | None:
+def _draw(drawn: AnnotatedPhotos, result: PhotoResult, is_new: bool) -> str | None:
     """Save the annotated photo; returns why it could not be, so that a full disk costs no results on another one."""
     try:
-        drawn.save(result.source, result.annotated())
+        if is_new or not drawn.keep(result.source):
+            drawn.save(result.source, result.annotated())
     except InputError as error:
         return str(error)
     return None

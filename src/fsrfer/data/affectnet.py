@@ -11,7 +11,7 @@ import numpy as np
 from fsrfer.data.dataset import FaceDataset, Sample, require_folder
 from fsrfer.errors import DataError
 from fsrfer.folders import is_hidden
-from fsrfer.images import SUFFIXES
+from fsrfer.images import picture_suffixes
 from fsrfer.labels import AFFECTNET_CLASSES, EXPRESSIONS
 
 FOLDERS = {"train": "train_set", "valid": "val_set"}
@@ -54,7 +54,9 @@ def is_label(name: str) -> bool:
 
 def _by_number(images: Path) -> dict[str, Path]:
     pictures: dict[str, Path] = {}
-    found = (path for path in images.iterdir() if path.suffix.lower() in SUFFIXES and not is_hidden(path.name))
+    found = (
+        path for path in images.iterdir() if path.suffix.lower() in picture_suffixes() and not is_hidden(path.name)
+    )
     for path in sorted(found, key=lambda path: (len(path.stem), path.name)):
         if path.stem in pictures:
             raise DataError(f"{path}: two pictures have this number, and only one label")

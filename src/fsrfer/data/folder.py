@@ -1,13 +1,14 @@
 """Pictures in one folder a class: ``root/happy/*.jpg``, or ``root/train/happy/*.jpg`` where there are splits."""
 
 import warnings
+from collections import Counter
 from pathlib import Path
 
 from fsrfer.data.dataset import FaceDataset, Sample, require_folder
 from fsrfer.data.splits import spellings
 from fsrfer.errors import DataError, FsrferWarning
-from fsrfer.folders import visible_folders, walk
-from fsrfer.images import SUFFIXES
+from fsrfer.folders import told, visible_folders, walk
+from fsrfer.images import picture_suffixes
 from fsrfer.labels import EXPRESSIONS, index_of, is_expression
 
 
@@ -27,20 +28,20 @@ def read(root: Path, split: str) -> FaceDataset:
             f"{folder}: no class folders, but {', '.join(c.name for c in classes[:3])}; choose one with --split"
         )
     samples: list[Sample] = []
-    others = 0
+    others: Counter[str] = Counter()
     for entry in classes:
         if not is_expression(entry.name):
             raise DataError(f"{entry}: the folder's name is none of {', '.join(EXPRESSIONS)}, nor a synonym")
-        found = walk(entry, SUFFIXES)
+        found = walk(entry, picture_suffixes())
         if found.unreadable:
             path, reason = found.unreadable[0]
             raise DataError(f"{path}: the folder cannot be read ({reason})")
         if not found.files:
             raise DataError(f"{entry}: no pictures in this class folder")
-        others += sum(found.passed_over.values())
+        others.update(found.passed_over)
         samples += [Sample.labelled(path, index_of(entry.name)) for path in sorted(found.files)]
     if others:
-        warnings.warn(f"{folder}: {others} files that are no pictures were passed over", FsrferWarning, stacklevel=3)
+        warnings.warn(f"{folder}: passed over {told(others)}", FsrferWarning, stacklevel=3)
     return FaceDataset("folder", split, tuple(samples))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from fsrfer.data.dataset import FaceDataset, Sample
 from fsrfer.errors import DataError, FsrferWarning
 from fsrfer.folders import visible_folders, walk
-from fsrfer.images import SUFFIXES
+from fsrfer.images import picture_suffixes
 from fsrfer.labels import index_of
 
 CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
@@ -70,7 +70,7 @@ def _pictures(folder: Path) -> dict[str, list[Path]]:
         raise DataError(f"{folder / strange[0]}: not one of SFEW's classes {', '.join(CLASSES)}")
     if missing := [name for name in CLASSES if name not in found]:
         raise DataError(f"{folder}: the class folder {missing[0]} is missing")
-    pictures = {name: sorted(walk(folder / name, SUFFIXES).files) for name in CLASSES}
+    pictures = {name: sorted(walk(folder / name, picture_suffixes()).files) for name in CLASSES}
     if empty := [name for name in CLASSES if not pictures[name]]:
         raise DataError(f"{folder / empty[0]}: no pictures in this class folder")
     return pictures

@@ -177,6 +177,14 @@ class AnnotatedPhotos:
         self._folder = folder
         self._taken = {Path(source).resolve() for source in sources}
 
+    def keep(self, source: str) -> bool:
+        """Whether a run that is resumed has already saved the drawing of one photo, whose name is then taken."""
+        target = self._free_name(Path(source))
+        is_there = target.is_file()
+        if is_there:
+            self._taken.add(target.resolve())
+        return is_there
+
     def save(self, source: str, picture: Image.Image) -> Path:
         """Save the drawing of one photo; returns where it is.
 
@@ -184,6 +192,7 @@ class AnnotatedPhotos:
             InputError: the folder cannot be written.
         """
         target = self._free_name(Path(source))
+        self._taken.add(target.resolve())
         options: dict[str, Any] = {"quality": 92} if target.suffix in _LOSSY else {}
         with atomic_path(target) as partial:
             picture.save(partial, **options)
@@ -193,9 +202,7 @@ class AnnotatedPhotos:
         suffix = source.suffix.lower() if source.suffix.lower() in _LOSSY else ".png"
         names = itertools.chain([source.stem], (f"{source.stem}-{number}" for number in itertools.count(2)))
         paths = ((self._folder / f"{name}{suffix}") for name in names)
-        target = next(path for path in paths if path.resolve() not in self._taken)
-        self._taken.add(target.resolve())
-        return target
+        return next(path for path in paths if path.resolve() not in self._taken)
 
 
 def _emit(stream: BinaryIO, text: str) -> None:

@@ -51,7 +51,7 @@ class Recognizer:
         Args:
             model: a bundled model's name, the path of a model file, or an object that recognises crops.
             detector: ``fast``, ``default``, ``tiny``, the path of a YuNet ONNX file, or an object that finds faces.
-            threads: for each of the two networks; None leaves it to ONNX Runtime (one a core).
+            threads: for each of the two networks; None takes one for each processor granted.
             min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
             max_pixels: pictures of more are refused before they are decoded.
 

@@ -58,7 +58,7 @@ class FaceRecognizer:
         Args:
             model: a bundled model's name, the path of a model file, or a `CropModel`.
             detector: ``fast``, ``default``, ``tiny``, the path of a YuNet ONNX file, or a `FaceDetector`.
-            threads: for each of the two networks; None leaves it to ONNX Runtime (one a core).
+            threads: for each of the two networks; None takes one for each processor granted.
             min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
 
         Raises:

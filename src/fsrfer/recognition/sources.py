@@ -1,6 +1,8 @@
 """From what the user names (files, folders, globs) to pictures, one at a time and never silently fewer."""
 
 import os
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,17 +10,13 @@ from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
 
-from fsrfer.errors import InputError
-from fsrfer.folders import is_hidden, walk
-from fsrfer.images import MAX_PIXELS, SUFFIXES, load_rgb
+from fsrfer.errors import FsrferWarning, InputError
+from fsrfer.folders import VIDEO_SUFFIXES, is_hidden, told, walk
+from fsrfer.images import MAX_PIXELS, load_rgb, picture_suffixes
 from fsrfer.types import UInt8Image
 
 PREFETCHED = 2
 """Pictures decoded in the background while one is worked on; more would only cost memory."""
-
-
-VIDEO_SUFFIXES = frozenset(f".{name}" for name in "mp4 m4v mov avi mkv webm ts mts mpg mpeg wmv flv 3gp".split())  # noqa: SIM905
-"""File names taken for videos, which photos are not read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,9 @@ def expand(sources: Iterable[str | Path], leave_out: Path | None = None) -> list
         sources: as the user names them.
         leave_out: the folder that drawings are saved in, whose pictures are no sources; a source with no others is an
             error.
+
+    Warns:
+        FsrferWarning: files of a folder or pattern were passed over; how many of which kinds, and what to do.
     """
     return [one for source in sources for one in _without_drawings(str(source), leave_out)]
 
@@ -123,25 +124,47 @@ def _what_it_is(source: str) -> str | None:
 
 
 def _expand_folder(folder: str) -> list[Source]:
-    found = walk(Path(folder), SUFFIXES)
+    sources, others = _in_folder(folder)
+    _warn(folder, others)
+    return sources
+
+
+def _in_folder(folder: str) -> tuple[list[Source], Counter[str]]:
+    """The pictures of a folder, and how many other files there are, by suffix."""
+    found = walk(Path(folder), picture_suffixes())
     sources = [Source(str(path)) for path in found.files]
     sources += [Source(str(path), f"{path}: the folder cannot be read ({reason})") for path, reason in found.unreadable]
-    return sources or [Source(folder, f"{folder}: no pictures in this folder")]
+    if sources:
+        return sources, Counter(found.passed_over)
+    instead = f" (passed over: {told(found.passed_over)})" if found.passed_over else ""
+    return [Source(folder, f"{folder}: no pictures in this folder{instead}")], Counter()
 
 
 def _expand_pattern(pattern: str) -> list[Source]:
     """Matching pictures and those in matching folders, each once though ``**`` matches both."""
     found: dict[str, Source] = {}
+    others: Counter[str] = Counter()
     named = set(Path(pattern).parts)
     for match in sorted(glob(pattern, recursive=True)):  # noqa: PTH207 (a pattern may be absolute)
         if any(is_hidden(part) and part not in named for part in Path(match).parts):
             continue
         if Path(match).is_dir():
-            found |= {inner.name: inner for inner in _expand_folder(match) if not inner.error}
+            found |= {inner.name: inner for inner in _in_folder(match)[0] if not inner.error}
         elif _is_picture(Path(match).name):
             found[match] = Source(match)
-    return list(found.values()) or [Source(pattern, f"{pattern}: no picture matches this pattern")]
+        elif not is_hidden(Path(match).name):
+            others[Path(match).suffix.lower()] += 1
+    if not found:
+        instead = f" (passed over: {told(others)})" if others else ""
+        return [Source(pattern, f"{pattern}: no picture matches this pattern{instead}")]
+    _warn(pattern, others)
+    return list(found.values())
+
+
+def _warn(source: str, others: Counter[str]) -> None:
+    if others:
+        warnings.warn(f"{source}: passed over {told(others)}", FsrferWarning, stacklevel=5)
 
 
 def _is_picture(name: str) -> bool:
-    return not is_hidden(name) and Path(name).suffix.lower() in SUFFIXES
+    return not is_hidden(name) and Path(name).suffix.lower() in picture_suffixes()

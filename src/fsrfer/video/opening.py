@@ -95,6 +95,8 @@ def choose_stream(container: "InputContainer", name: str) -> "VideoStream":
         only = "only a cover picture" if container.streams.video else "no video"
         raise InputError(f"{name}: there is {only} in it")
     stream = max(videos, key=lambda one: _pixels(one) + PREFERRED * bool(one.disposition & Disposition.default))
+    if stream.codec_context is None:
+        raise InputError(f"{name}: there is no decoder for its video; convert it, for example to MP4 (H.264)")
     if _pixels(stream) > MAX_PIXELS:
         raise InputError(f"{name}: frames of more than {MAX_PIXELS // 10**6} megapixels are refused")
     return stream
@@ -166,7 +168,8 @@ def _is_http(name: str) -> bool:
 
 
 def _pixels(stream: "VideoStream") -> int:
-    return stream.codec_context.width * stream.codec_context.height
+    context = stream.codec_context  # None where there is no decoder
+    return context.width * context.height if context else 0
 
 
 def _open_file(path: Path) -> "InputContainer":

@@ -224,7 +224,7 @@ class Clip:
         while failures < PATIENCE or not self.live:
             try:
                 packet = next(packets, None)
-            except (av.FFmpegError, OSError) as error:
+            except (av.FFmpegError, OSError, IndexError) as error:  # PyAV looks up streams that it has not listed
                 self.ending.reason = f"reading failed at {self.ending.read_to:.2f} s ({one_line(error)})"
                 return
             if packet is None:

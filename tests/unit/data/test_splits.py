@@ -35,7 +35,7 @@ def test_what_systems_leave_in_a_data_set_is_no_class_and_no_face(faces):
         picture(faces / "Train" / name)
     assert len(read("folder", faces, "train")) == 2
     (faces / "Train" / "happy" / "notes.txt").write_text("x")
-    with pytest.warns(FsrferWarning, match="1 files that are no pictures were passed over"):
+    with pytest.warns(FsrferWarning, match="passed over 1 "):
         assert len(read("folder", faces, "train")) == 2
 
 

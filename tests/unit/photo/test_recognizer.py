@@ -1,5 +1,8 @@
+import io
+import multiprocessing
 import pickle
 import re
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +254,15 @@ def test_a_recogniser_can_be_sent_to_another_process(tmp_path: Path, monkeypatch
     assert copy.predict(face(0)).faces == ()
 
 
+def test_a_folder_over_two_processes(toy: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{winner}.png" for winner in range(4)]
+    for winner, path in enumerate(paths):
+        Image.fromarray(face(winner)).save(path)
+    recognizer = Recognizer(toy, "fast", threads=1)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert list(pool.map(recognizer.predict, paths)) == [recognizer.predict(path) for path in paths]
+
+
 def test_a_result_keeps_its_own_pixels_or_none(recognizer: Recognizer) -> None:
     frame = face(1)
     kept, left = (recognizer.predict(frame, [[10, 20, 40, 50]], keep_picture=keep) for keep in (True, False))
@@ -268,6 +280,15 @@ def test_a_result_keeps_its_own_pixels_or_none(recognizer: Recognizer) -> None:
         (np.zeros((3, 40, 50), np.uint8), "x.transpose(1, 2, 0)"),
         (np.zeros((40, 50, 4), np.uint8), "x[..., :3]"),
         (np.zeros((1, 40, 50, 3), np.uint8), "x[0]"),
+        (np.full((4, 4, 3), 200.0), "x.clip(0, 255)"),
+        (np.zeros((40, 50), bool), "* 255"),
+        (np.zeros((40, 50, 1), np.uint8), "x[..., 0]"),
+        (np.zeros((0, 4, 3), np.uint8), "it is empty"),
+        (np.zeros((4, 4, 3), object), "objects of shape"),
+        ([[1, 2], [3, 4]], "np.asarray(x, 'uint8')"),
+        (None, "NoneType is no picture"),
+        (io.StringIO("x"), "open(path, 'rb')"),
+        (io.BytesIO(), "nothing is left to read"),
     ],
 )
 def test_arrays_of_another_kind_are_told_what_to_do(recognizer: Recognizer, array: np.ndarray, advice: str) -> None:

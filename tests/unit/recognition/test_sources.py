@@ -1,10 +1,12 @@
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fsrfer.errors import FsrferWarning
 from fsrfer.recognition.sources import Source, expand, load
 
 
@@ -24,6 +26,7 @@ def names(sources: list[Source], below: Path) -> list[str]:
     return [str(Path(source.name).relative_to(below)) for source in sources]
 
 
+@pytest.mark.filterwarnings("ignore::fsrfer.errors.FsrferWarning")
 def test_a_folder_gives_its_pictures_at_any_depth_sorted_without_hidden_ones(album: Path) -> None:
     assert names(expand([album]), album) == ["a.JPG", "b.png", "inner/c.webp", "inner/deep/ü 顔.png"]
 
@@ -32,11 +35,13 @@ def test_a_file_named_outright_is_taken_whatever_its_suffix(album: Path) -> None
     assert expand([album / "notes.txt"]) == [Source(str(album / "notes.txt"))]
 
 
+@pytest.mark.filterwarnings("ignore::fsrfer.errors.FsrferWarning")
 def test_a_pattern_the_shell_did_not_expand_gives_pictures_only(album: Path) -> None:
     assert names(expand([f"{album}/*.*"]), album) == ["a.JPG", "b.png"]
     assert names(expand([f"{album}/**/*.png"]), album) == ["b.png", "inner/deep/ü 顔.png"]
 
 
+@pytest.mark.filterwarnings("ignore::fsrfer.errors.FsrferWarning")
 def test_a_pattern_that_matches_folders_gives_each_picture_once(album: Path) -> None:
     assert names(expand([f"{album}/inn*"]), album) == ["inner/c.webp", "inner/deep/ü 顔.png"]
     assert sorted(names(expand([f"{album}/**"]), album)) == names(expand([album]), album)
@@ -86,6 +91,7 @@ def test_decoding_runs_only_a_little_ahead(tmp_path: Path, monkeypatch: pytest.M
     assert len(started) < 6
 
 
+@pytest.mark.filterwarnings("ignore::fsrfer.errors.FsrferWarning")
 def test_drawings_inside_the_input_are_no_sources(album: Path) -> None:
     assert names(expand([album], leave_out=album / "inner"), album) == ["a.JPG", "b.png"]
 
@@ -118,3 +124,30 @@ def test_a_pattern_passes_over_what_systems_leave(album: Path) -> None:
     (album / "inner" / "@eaDir" / "c.webp").write_bytes((album / "inner" / "c.webp").read_bytes())
     assert names(expand([f"{album}/inner/**/*.webp"]), album) == ["inner/c.webp"]
     assert names(expand([f"{album}/inner/@eaDir/*"]), album) == ["inner/@eaDir/c.webp"]
+
+
+def test_what_a_folder_holds_besides_is_told_by_kind_in_one_line(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.heic", "b.HEIC", "hall.mp4"):
+        (album / "inner" / name).write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if the extra were not installed
+    with pytest.warns(FsrferWarning) as told:
+        expand([album])
+    assert [str(one.message) for one in told] == [
+        f"{album}: passed over 2 HEIC pictures (install what reads them with: pip install 'fsrfer[heif]'), "
+        "1 video (see: fsrfer video --help), 1 .txt"
+    ]
+
+
+def test_the_pictures_of_phones_are_read_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(tmp_path / "a.heic", exif=exif.tobytes())
+    (picture,) = load(expand([tmp_path]))
+    assert picture.rgb is not None
+    assert picture.rgb.shape == (64, 48, 3)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr("PIL.Image.OPEN", {name: one for name, one in Image.OPEN.items() if name != "HEIF"})
+    (picture,) = load(expand([tmp_path / "a.heic"]))
+    assert picture.error is not None
+    assert "pip install 'fsrfer[heif]'" in picture.error

@@ -29,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotate", type=Path, metavar="DIR", help="save the photos there with the results drawn on them"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE.html", help="one page on all photos together as a group")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="one page on all photos: the group, and face by face"
+    )
+    parser.add_argument(
+        "--blur", action="store_true", help="pixelate every face in the annotated photos, show none in the report"
+    )
     parser.add_argument(
         "--detector",
         default="default",
@@ -55,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     sources = expand(options.sources, leave_out=options.annotate)
     box_file = boxes.read_boxes(options.boxes, [source.name for source in sources]) if options.boxes else None
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
-    report = PhotosReport() if options.report else None
+    report = PhotosReport(len(sources), options.blur) if options.report else None
     failures = 0
     with open_photo_sink(chosen, options.output) as sink:
         drawn = AnnotatedPhotos(options.annotate, [source.name for source in sources]) if options.annotate else None
@@ -63,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
             sink.write(result)
             if report is not None:
                 report.add(result)
-            error = result.error or (_draw(drawn, result) if drawn else None)
+            error = result.error or (_draw(drawn, result, options.blur) if drawn else None)
             if error is not None:
                 failures += 1
                 complain(error)
@@ -78,6 +83,8 @@ def _check_outputs(options: argparse.Namespace) -> str:
     Raises:
         InputError: something cannot.
     """
+    if options.blur and not (options.annotate or options.report):
+        raise InputError("--blur hides faces in pictures; name them with --annotate DIR or --report FILE.html")
     chosen = format_for(options.format, options.output)
     for target in (options.output, options.report):
         if target is not None:
@@ -91,10 +98,10 @@ def _pictures(sources: list[Source]) -> Iterator[Picture]:
     return with_progress(load(sources), len(sources), "photos")
 
 
-def _draw(drawn: AnnotatedPhotos, result: PhotoResult) -> str | None:
+def _draw(drawn: AnnotatedPhotos, result: PhotoResult, blur: bool) -> str | None:
     """Save the annotated photo; returns why it could not be, so that a full disk costs no results on another one."""
     try:
-        drawn.save(result.source, result.annotated())
+        drawn.save(result.source, result.annotated(blur))
     except InputError as error:
         return str(error)
     return None

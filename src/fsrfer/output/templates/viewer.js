@@ -22,12 +22,6 @@
     return element;
   }
 
-  function swatch(colour, dashed = false) {
-    const line = { x: 3, y: 3, width: 10, height: 10, fill: "none", "stroke-dasharray": dashed ? "3 2" : null };
-    return make("svg:svg", { viewBox: "0 0 16 16", class: "swatch", "aria-hidden": "true" },
-      make("svg:rect", { ...line, class: "rim" }), make("svg:rect", { ...line, stroke: colour, "stroke-width": 2.5 }));
-  }
-
   function cornered([x1, y1, x2, y2]) {
     const [h, v] = [(x2 - x1) / 3.2, (y2 - y1) / 3.2];
     return `M${x1} ${y1 + v}V${y1}H${x1 + h}M${x2 - h} ${y1}H${x2}V${y1 + v}` +
@@ -35,6 +29,12 @@
   }
 
   const closed = ([x1, y1, x2, y2]) => `M${x1} ${y1}H${x2}V${y2}H${x1}Z`;
+  function swatch(colour, dashed = false) {
+    const box = [3, 3, 15, 15];
+    return make("svg:svg", { viewBox: "0 0 18 18", class: "swatch", "aria-hidden": "true" },
+      make("svg:path", { d: dashed ? cornered(box) : closed(box), fill: "none", stroke: colour, "stroke-width": 1.8 }));
+  }
+
   const middle = ([x1, y1, x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2];
 
   function judged(face) {
@@ -181,6 +181,8 @@
       this.stage.style.aspectRatio = `${scene.width} / ${scene.height}`;
       this.ring.removeAttribute("d");
       this.active = null;
+      const heights = scene.faces.map((face) => face.size_px).sort((a, b) => a - b);
+      this.typical = heights[Math.floor(heights.length / 2)] || scene.height;
       this.look({ x: 0, y: 0, w: scene.width, h: scene.height }, false);
       this.rove();
       this.showGroup(scene);
@@ -236,6 +238,9 @@
       const whole = view.w >= this.data.scenes[this.scene].width - 1e-6;
       this.stage.classList.toggle("zoomed", !whole);
       this.stage.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${view.h}`);
+      // Lines as thin as the faces are small, so that they leave the faces to be seen.
+      const seen = (this.typical * this.stage.clientWidth) / view.w;
+      this.layer.style.setProperty("--line", `${Math.min(2.4, Math.max(1, seen / 14)).toFixed(2)}px`);
     }
 
     zoom(factor, at, moved = true) {

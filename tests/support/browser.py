@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,15 @@ _FLAGS = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
+_START = """
+import fcntl, os, sys
+ours = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, number in zip(ours, (3, 4)):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads from descriptor 3 and writes to 4, which this arranges for it."""
+
 _CODES = {"Enter": ("Enter", 13, "\r"), "Tab": ("Tab", 9, ""), " ": ("Space", 32, " "), "Escape": ("Escape", 27, "")}
 
 
@@ -37,9 +47,8 @@ class Browser:
         to_child, self._write = os.pipe()
         read, from_child = os.pipe()
         command = [str(CHROMIUM), *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        # The browser reads from descriptor 3 and writes to 4, which only a shell can arrange for a child.
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "sh", *command],
+            [sys.executable, "-c", _START, str(to_child), str(from_child), *command],
             pass_fds=(to_child, from_child),
             stderr=subprocess.DEVNULL,
         )

@@ -270,7 +270,7 @@
       if (close) {
         const scene = this.data.scenes[this.scene];
         const [x1, y1, x2, y2] = entry.face.box;
-        const w = Math.min(scene.width, Math.max((x2 - x1) * 8, ((y2 - y1) * 8 * scene.width) / scene.height));
+        const w = Math.min(scene.width, Math.max((x2 - x1) * 4, ((y2 - y1) * 4 * scene.width) / scene.height));
         const [cx, cy] = middle(entry.face.box);
         this.look({ x: cx - w / 2, y: cy - (w * scene.height) / scene.width / 2, w });
       }

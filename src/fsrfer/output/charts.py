@@ -240,7 +240,7 @@ def shortened(name: str, most: int = LONGEST_NAME) -> str:
 
     Example:
         >>> shortened("IMG_20261128_101500_burst_0012.jpg")
-        'IMG_202612…t_0012.jpg'
+        'IMG_202611…t_0012.jpg'
         >>> shortened("hall.jpg")
         'hall.jpg'
     """

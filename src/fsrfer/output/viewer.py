@@ -16,6 +16,7 @@ from PIL import Image
 from fsrfer.group.estimate import Share
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.colours import COLOURS
+from fsrfer.output.outline import TOO_SMALL
 from fsrfer.output.rows import face_to_dict
 from fsrfer.types import Face, UInt8Image
 
@@ -27,6 +28,9 @@ MOST_PIXELS = 48_000_000
 
 LARGEST_SIDE, SMALLEST_SIDE = 4096, 1280
 """Between these, in pixels, lies the longer side of what a picture is reduced to."""
+
+FEWEST_FACES = 5
+"""In a picture whose group is shown beside it; of fewer, an interval says nothing that the faces themselves do not."""
 
 MOST_ROWS = 2000
 """Of the table that is read without JavaScript; with it there is no limit."""
@@ -88,6 +92,11 @@ class Viewer:
             "scenes": [self._scene(index, scene) for index, scene in enumerate(self.scenes)],
         }
 
+    @staticmethod
+    def colour(face: Mapping[str, Any]) -> str:
+        """Of a face's outline."""
+        return TOO_SMALL if face["too_small"] else COLOURS[face["expression"]]
+
     @property
     def rows(self) -> list[Line]:
         """The faces, line by line, up to `MOST_ROWS`."""
@@ -101,7 +110,7 @@ class Viewer:
 
     def _scene(self, index: int, scene: Scene) -> dict[str, Any]:
         # One picture's group is the page's own, which stands there already.
-        shares = scene.shares if len(self.scenes) > 1 else {}
+        shares = scene.shares if len(self.scenes) > 1 and len(scene.faces) >= FEWEST_FACES else {}
         return {
             "name": scene.name,
             "width": scene.width,

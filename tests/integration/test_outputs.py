@@ -44,6 +44,7 @@ def shell(arguments: list[str], tail: str = "") -> subprocess.CompletedProcess[s
         (["--report", "photos"], "a folder is there; name a file"),
         (["--annotate", "photos/a.png"], "a file is there; name a folder"),
         (["-o", "photos/a.png/x.csv"], "cannot be written"),
+        (["--blur"], "--report FILE.html"),
     ],
 )
 def test_what_cannot_be_written_is_found_out_before_the_first_picture(

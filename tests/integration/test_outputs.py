@@ -47,6 +47,7 @@ def shell(arguments: list[str], tail: str = "") -> subprocess.CompletedProcess[s
         (["-o", "photos/a.png", "--format", "csv"], "would overwrite the input"),
         (["--report", "a.csv"], "the page is HTML"),
         (["-o", "a", "--report", "a"], "the same file"),
+        (["--blur"], "--report FILE.html"),
     ],
 )
 def test_what_cannot_be_written_is_found_out_before_the_first_picture(

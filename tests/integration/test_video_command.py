@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -222,6 +223,24 @@ def test_pixelated_faces_are_not_found_again(toy: Path, clip: Path, tmp_path: Pa
         assert len(detector.detect(next(video.frames()).rgb)) == FACES
     with open_video(drawn) as video:
         assert len(detector.detect(next(video.frames()).rgb)) == 0
+
+
+def test_the_page_shows_the_busiest_frames(toy: Path, clip: Path, tmp_path: Path) -> None:
+    assert main(command(toy, clip, "-o", tmp_path)) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    scenes = json.loads(data)["scenes"]
+    assert [scene["name"] for scene in scenes] == ["0:00", "0:01", "0:02", "0:03"]
+    assert all(len(scene["faces"]) == FACES for scene in scenes)
+    assert sorted(face["track"] for face in scenes[0]["faces"]) == list(range(1, FACES + 1))
+    assert page.count("data:image/jpeg") == 4
+
+
+def test_a_page_without_faces(toy: Path, clip: Path, tmp_path: Path) -> None:
+    assert main(command(toy, clip, "-o", tmp_path, "--blur")) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "data:image" not in page
+    assert "No picture is shown" in page
 
 
 def test_faces_foreseen_between_detections(toy: Path, clip: Path, tmp_path: Path) -> None:

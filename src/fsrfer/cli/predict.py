@@ -43,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotate", type=path, metavar="DIR", help="save the photos there with the results drawn on them"
     )
-    parser.add_argument("--report", type=path, metavar="FILE.html", help="one page on all photos together as a group")
+    parser.add_argument(
+        "--report", type=path, metavar="FILE.html", help="one page on all photos: the group, and face by face"
+    )
+    parser.add_argument(
+        "--blur", action="store_true", help="pixelate every face in the annotated photos, show none in the report"
+    )
     parser.add_argument(
         "--detector",
         type=os.path.expanduser,
@@ -75,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     check_outputs([options.output, options.report], inputs)
     box_file = boxes.read_boxes(options.boxes, [source.name for source in sources]) if options.boxes else None
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
-    report = PhotosReport() if options.report else None
+    report = PhotosReport(len(sources), options.blur) if options.report else None
     failures = 0
     with _journal(options, recognizer) as journal:
         with open_photo_sink(chosen, options.output) as sink:
@@ -84,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
                 sink.write(result)
                 if report is not None:
                     report.add(result)
-                error = result.error or (_draw(drawn, result, is_new) if drawn else None)
+                error = result.error or (_draw(drawn, result, is_new, options.blur) if drawn else None)
                 if is_new and journal is not None:
                     journal.add(result)
                 if error is not None:
@@ -113,6 +118,7 @@ def _journal(options: argparse.Namespace, recognizer: Recognizer) -> "Journal | 
         "boxes": options.boxes and _seal_of(options.boxes),
         "min_face": options.min_face,
         "annotate": options.annotate and str(options.annotate),
+        "blur": options.blur,
     }
     return Journal(options.output, asked, resume=options.resume, overwrite=options.overwrite)
 
@@ -144,6 +150,8 @@ def _check_outputs(options: argparse.Namespace) -> str:
     Raises:
         InputError: something cannot.
     """
+    if options.blur and not (options.annotate or options.report):
+        raise InputError("--blur hides faces in pictures; name them with --annotate DIR or --report FILE.html")
     chosen = format_for(options.format, options.output)
     check_outputs([options.output, options.report])
     if options.report is not None and options.report.suffix.lower() not in PAGES and not is_special(options.report):
@@ -157,11 +165,11 @@ def _pictures(sources: list[Source], max_pixels: int) -> Iterator[Picture]:
     return with_progress(load(sources, max_pixels), len(sources), "photos")
 
 
-def _draw(drawn: AnnotatedPhotos, result: PhotoResult, is_new: bool) -> str | None:
+def _draw(drawn: AnnotatedPhotos, result: PhotoResult, is_new: bool, blur: bool) -> str | None:
     """Save the annotated photo; returns why it could not be, so that a full disk costs no results on another one."""
     try:
         if is_new or not drawn.keep(result.source):
-            drawn.save(result.source, result.annotated())
+            drawn.save(result.source, result.annotated(blur))
     except InputError as error:
         return str(error)
     return None

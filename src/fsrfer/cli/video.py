@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotate", type=path, metavar="FILE.mp4", help="write the video with the results drawn on it"
     )
-    parser.add_argument("--blur", action="store_true", help="pixelate every face in the annotated video")
+    parser.add_argument(
+        "--blur", action="store_true", help="pixelate every face in the annotated video, show none in the page"
+    )
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the tables (%(default)s)")
     parser.add_argument(
         "--window", type=_duration, default=WINDOW, metavar="SECONDS", help="length of a row of group.* (%(default)g)"

@@ -5,17 +5,7 @@ from dataclasses import dataclass
 
 from fsrfer.group.estimate import Share
 from fsrfer.labels import EXPRESSIONS
-
-COLOURS = {
-    "surprise": "#2f8fc9",
-    "fear": "#b65a8e",
-    "disgust": "#00805d",
-    "happiness": "#c98a00",
-    "sadness": "#0a4f8a",
-    "anger": "#c24f00",
-    "neutral": "#6b6b6b",
-}
-"""Darker shades of the colours on annotated pictures, to be read on white."""
+from fsrfer.output.colours import COLOURS
 
 WIDTH = 860
 LABEL = 92
@@ -24,6 +14,15 @@ LABEL = 92
 ROW = 46
 BAR = 30
 _MARGIN = 14
+
+SLANTED = 108
+"""Space below a chart for names at a slant, in units of the drawing."""
+
+LONGEST_NAME = 21
+"""Of a name on an axis, in characters."""
+
+MOST_NAMES = 36
+"""On an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,14 @@ class Point:
         start, end: on the horizontal axis, in seconds or numbers of photos.
         faces: mean number of faces in a frame.
         shares: by expression; empty where nothing can be said, which leaves a gap.
+        name: what stands on the axis instead of numbers, if anything.
     """
 
     start: float
     end: float
     faces: float
     shares: dict[str, Share]
+    name: str = ""
 
     @property
     def middle(self) -> float:
@@ -86,11 +87,12 @@ class ShareBars(Chart):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One point's faces; it stands on its strip's bottom."""
+    """One point's faces; it stands on its strip's bottom, and shows its name to who points at it."""
 
     x: float
     width: float
     height: float
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +129,16 @@ class Strip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineChart(Chart):
-    """Strips from top to bottom, the plot's right end, and the scale: what it counts, its places and their names."""
+    """Strips from top to bottom, the plot's right end, and the scale: what it counts, its places and their names.
+
+    ``slanted`` says whether the names need a slant.
+    """
 
     strips: Sequence[Strip]
     right: float
     axis: str
     ticks: Sequence[tuple[float, str]]
+    slanted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +197,16 @@ def timeline(points: Sequence[Point], axis: str, is_clock: bool) -> TimelineChar
     stretches = _stretches(points) if is_clock else [[point] for point in points if point.shares]
     expressions = [_expression_strip(row, name, stretches, x) for row, name in enumerate(EXPRESSIONS, 1)]
     bottom = ROW * (1 + len(expressions))
+    names = _names(points)
+    marks = names or [(value, clock(value) if is_clock else f"{value:g}") for value in ticks(first, last)]
     return TimelineChart(
-        height=bottom + 22,
+        height=bottom + (SLANTED if names else 22),
         bottom=bottom,
         strips=[_faces_strip(points, x), *expressions],
         right=right,
         axis=axis,
-        ticks=[(x(value), clock(value) if is_clock else f"{value:g}") for value in ticks(first, last)],
+        ticks=[(x(value), name) for value, name in marks],
+        slanted=bool(names),
     )
 
 
@@ -226,6 +235,19 @@ def ticks(first: float, last: float, most: int = 9) -> list[float]:
     return [float(round(start + index * step, 6)) for index in range(count + 1) if start + index * step <= last + 1e-9]
 
 
+def shortened(name: str, most: int = LONGEST_NAME) -> str:
+    """A name of at most so many characters; what is left out of a longer one is its middle.
+
+    Example:
+        >>> shortened("IMG_20261128_101500_burst_0012.jpg")
+        'IMG_202611…t_0012.jpg'
+        >>> shortened("hall.jpg")
+        'hall.jpg'
+    """
+    kept = most - 1
+    return name if len(name) <= most else f"{name[: kept // 2]}…{name[len(name) - (kept - kept // 2) :]}"
+
+
 def clock(seconds: float) -> str:
     """Seconds as people write them.
 
@@ -238,6 +260,12 @@ def clock(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02d}:{int(rest):02d}"
     return f"{minutes}:{rest:04.1f}" if rest % 1 else f"{minutes}:{int(rest):02d}"
+
+
+def _names(points: Sequence[Point]) -> list[tuple[float, str]]:
+    """Names of points that have one, and where they stand; of many, every so manieth."""
+    named = [(point.middle, shortened(point.name)) for point in points if point.name]
+    return named[:: -(-len(named) // MOST_NAMES) or 1]
 
 
 def _stretches(points: Sequence[Point]) -> list[list[Point]]:
@@ -259,6 +287,7 @@ def _faces_strip(points: Sequence[Point], x: Callable[[float], float]) -> Strip:
             x=x(point.start),
             width=max(x(point.end) - x(point.start) - 0.4, 0.6),
             height=(bottom - top) * point.faces / most,
+            name=point.name,
         )
         for point in points
     ]

@@ -1,6 +1,7 @@
 """One page that shows a clip or a folder of photos as a group: shares, how they went, how certain that is, and what it is not.
 
-The page is one HTML file that asks nobody for anything: no script, no font, no picture from outside.
+The page is one HTML file that asks nobody for anything: no script, no font, no picture from outside. Single faces, where they
+may be shown, are in its viewer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.charts import Point, histogram, share_bars, timeline
 from fsrfer.output.render import render
 from fsrfer.output.rows import Row
+from fsrfer.output.viewer import Viewer
 
 MOST_POINTS = 240
 """On a timeline; neighbours are averaged until there are no more."""
@@ -31,6 +33,7 @@ class Report:
         sizes: faces by bins of their height in pixels; None for a count that is withheld.
         warnings: what the reader has to know first, such as that the clip was damaged.
         facts: how it was made, name and value.
+        viewer: of pictures and single faces; None where nothing of single faces is shown.
     """
 
     title: str
@@ -43,6 +46,7 @@ class Report:
     sizes: Mapping[str, int | None]
     warnings: Sequence[str]
     facts: Sequence[tuple[str, str]]
+    viewer: Viewer | None = None
 
     def to_html(self) -> str:
         """The page."""
@@ -51,6 +55,7 @@ class Report:
         return render(
             "page.html.jinja",
             report=self,
+            styles=("style.css", "viewer.css") if self.viewer else ("style.css",),
             bars=share_bars(shares) if shares else None,
             timeline=timeline(self.points, self.axis, self.clock) if has_course else None,
             sizes=histogram(self.sizes) if any(self.sizes.values()) else None,
@@ -110,7 +115,8 @@ def average(points: Sequence[Point]) -> Point:
         name: Share(*(_mean(telling, name, end, weight) for end in ("value", "low", "high")))
         for name in (EXPRESSIONS if weight > 0 else ())
     }
-    return Point(points[0].start, points[-1].end, sum(point.faces for point in points) / len(points), shares)
+    faces = sum(point.faces for point in points) / len(points)
+    return Point(points[0].start, points[-1].end, faces, shares, points[0].name)
 
 
 def _mean(points: Sequence[Point], name: str, end: str, weight: float) -> float:

@@ -3,18 +3,28 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsrfer.group.estimate import Tally, estimate
+from fsrfer.group.estimate import Share, Tally, estimate
+from fsrfer.images import load_rgb
 from fsrfer.output.charts import Point
 from fsrfer.output.page import Report, Timeline, counts_of
+from fsrfer.output.viewer import Chosen, Scene, Viewer, embedded, largest_side, scene_faces
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.results import PhotoResult
 from fsrfer.version import __version__
 
 
 class PhotosReport:
-    """Takes results one by one, in constant memory, and gives the page."""
+    """Takes results one by one, in bounded memory, and gives the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, photos: int = 1, blur: bool = False) -> None:
+        """Begin a page.
+
+        Args:
+            photos: how many will come; the more, the smaller each is shown.
+            blur: whether no picture is shown, only where the faces are.
+        """
+        self._side, self._blur = largest_side(photos), blur
+        self._chosen = Chosen()
         self._tally = Tally()
         self._timeline = Timeline()
         self._photos = self._failed = self._empty = 0
@@ -28,7 +38,10 @@ class PhotosReport:
         self._empty += not result.faces
         self._tally.merge(result.tally())
         shares = dict(result.estimate().shares)
-        self._timeline.add(Point(self._photos - 0.5, self._photos + 0.5, len(result.faces), shares))
+        name = Path(result.source).name
+        self._timeline.add(Point(self._photos - 0.5, self._photos + 0.5, len(result.faces), shares, name))
+        if self._chosen.wants(len(result.faces)):
+            self._chosen.add(self._scene(name, result, shares))
 
     def page(self, title: str, recognizer: Recognizer) -> Report:
         """The page on all photos so far.
@@ -52,7 +65,37 @@ class PhotosReport:
             sizes=self._tally.by_size,
             warnings=warnings,
             facts=[("model", f"SHA-256 {recognizer.sha256}"), ("fsrfer", __version__)],
+            viewer=self._viewer(),
         )
+
+    def _scene(self, name: str, result: PhotoResult, shares: dict[str, Share]) -> Scene:
+        picture = None if self._blur else result.picture
+        rgb = load_rgb(picture) if isinstance(picture, Path) else picture
+        return Scene(
+            name=name,
+            width=result.width or 1,
+            height=result.height or 1,
+            faces=scene_faces(result.faces),
+            picture=None if rgb is None else embedded(rgb, self._side),
+            shares=shares,
+        )
+
+    def _viewer(self) -> Viewer | None:
+        scenes = self._chosen.scenes
+        left_out = self._photos - self._failed - self._empty - len(scenes)
+        remarks = []
+        if left_out:
+            remarks.append(
+                f"Shown are the {len(scenes)} photos with the most faces; the faces of {left_out:,} others are in the figures "
+                "of the group only. The results that the command prints or writes (-o) hold every face."
+            )
+        if any(max(scene.width, scene.height) > self._side for scene in scenes) and not self._blur:
+            remarks.append(
+                f"Photos are shown reduced to {self._side} pixels; sizes are those of the photos themselves."
+            )
+        if self._blur and scenes:
+            remarks.append("No picture is shown, so that nobody can be recognised.")
+        return Viewer(scenes, remarks) if scenes else None
 
 
 def sources_name(sources: Sequence[str]) -> str:

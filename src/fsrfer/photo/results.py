@@ -12,7 +12,7 @@ from fsrfer.group.counting import count_group
 from fsrfer.group.estimate import GroupEstimate, Tally, estimate
 from fsrfer.model_file import ModelInfo
 from fsrfer.output import exchange
-from fsrfer.output.annotation import annotate
+from fsrfer.output.annotation import annotate, pixelate
 from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS, Row, crop_to_dict, face_row, face_to_dict
 from fsrfer.types import Expression, Face, Group, UInt8Image
 
@@ -109,8 +109,11 @@ class PhotoResult:
         """
         return exchange.to_supervision(self.faces)
 
-    def annotated(self) -> Image.Image:
+    def annotated(self, blur: bool = False) -> Image.Image:
         """The photo with boxes, labels and certainty drawn, enlarged if its faces are tiny.
+
+        Args:
+            blur: whether each face found is pixelated.
 
         Raises:
             InputError: no picture was kept, or its file is gone since.
@@ -118,7 +121,7 @@ class PhotoResult:
         if self.picture is None:
             raise InputError(f"{self.source}: there is no picture to draw on")
         rgb = images.load_rgb(self.picture, self._own_limit()) if isinstance(self.picture, Path) else self.picture
-        return annotate(rgb, self.faces)
+        return annotate(pixelate(rgb, [face.box for face in self.faces]) if blur else rgb, self.faces)
 
     def _own_limit(self) -> int:
         """A photo that could be decoded once may be decoded again."""

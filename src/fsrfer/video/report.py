@@ -6,16 +6,18 @@ from pathlib import Path
 from fsrfer.output.charts import clock
 from fsrfer.output.page import Report, counts_of, points_of
 from fsrfer.output.rows import Row
+from fsrfer.output.viewer import Viewer
 from fsrfer.version import __version__
 from fsrfer.video.summary import VideoSummary
 
 
-def report_of(summary: VideoSummary, rows: Iterable[Row]) -> Report:
+def report_of(summary: VideoSummary, rows: Iterable[Row], viewer: Viewer | None = None) -> Report:
     """The page of a run.
 
     Args:
         summary: of the whole clip.
         rows: of the run's ``group`` table.
+        viewer: of chosen frames; None shows nothing of single faces.
     """
     run = summary.run
     facts = {
@@ -38,6 +40,7 @@ def report_of(summary: VideoSummary, rows: Iterable[Row]) -> Report:
         sizes=summary.sizes_px,
         warnings=_warnings(summary),
         facts=list(facts.items()),
+        viewer=viewer,
     )
 
 

@@ -16,6 +16,7 @@ from fsrfer.video.recognizer import VideoRecognizer
 from fsrfer.video.recorder import Plan, Progress, Recorder, unfinished
 from fsrfer.video.report import report_of
 from fsrfer.video.results import FrameResult
+from fsrfer.video.showing import ShownFrames
 from fsrfer.video.summary import RunIdentity, VideoSummary, Work
 
 EVERY = 0.2
@@ -41,7 +42,7 @@ class VideoSettings:
         window: length of a time window in seconds.
         table: format of the tables.
         annotate: the video to draw, or None.
-        blur: whether its faces are pixelated.
+        blur: whether its faces are pixelated, and the page shows none.
         aggregate_only: whether nothing of single faces is written.
         min_group: smallest group reported in aggregate-only runs.
         resume: whether to resume a run that was stopped.
@@ -71,6 +72,11 @@ class VideoSettings:
         """What is withheld."""
         return SmallestGroup(self.min_group if self.aggregate_only else 0)
 
+    @property
+    def shows_frames(self) -> bool:
+        """Whether a page is written that may show single faces."""
+        return self.output is not None and not self.aggregate_only
+
     def check(self) -> None:
         """Refuse what contradicts itself or cannot be written, before any work.
 
@@ -79,8 +85,8 @@ class VideoSettings:
         """
         if self.aggregate_only and self.annotate:
             raise InputError("--aggregate-only writes no pictures; leave out --annotate")
-        if self.blur and not self.annotate:
-            raise InputError("--blur pixelates the faces of the annotated video; name it with --annotate FILE.mp4")
+        if self.blur and not (self.annotate or self.output):
+            raise InputError("--blur hides faces in pictures; name them with --annotate FILE.mp4 or -o DIR")
         if self.resume and self.output is None:
             raise InputError("--resume needs the folder of the stopped run: -o DIR")
         if self.resume and self.output is not None and not unfinished(self.output):
@@ -148,7 +154,7 @@ class VideoSession:
             settings.every,
             max(0.0, self.start - again),
             progress.state if progress else None,
-            pictures=settings.annotate is not None,
+            pictures=settings.annotate is not None or (settings.shows_frames and not settings.blur),
             seek=not (progress and progress.uneven),
         )
         known = 0
@@ -158,6 +164,8 @@ class VideoSession:
                     known = state.started
                     continue
                 self._recorder.add(result, state, known, uneven=not self.clip.ending.even)
+                if settings.shows_frames:
+                    self._shown.add(result)
                 yield result
         finally:
             steps.close()
@@ -192,7 +200,8 @@ class VideoSession:
         )
         if self._settings.output is not None and self._recorder.groups is not None:
             write_text(self._settings.output / SUMMARY, summary.to_json())
-            write_text(self._settings.output / REPORT, report_of(summary, self._recorder.groups.rows()).to_html())
+            page = report_of(summary, self._recorder.groups.rows(), self._shown.viewer())
+            write_text(self._settings.output / REPORT, page.to_html())
         return summary
 
     def close(self) -> None:
@@ -210,6 +219,7 @@ class VideoSession:
         faces = self._recognizer.faces
         self._identity = _identity(settings, self.clip, faces.model.sha256)
         self._progress = _progress(settings, self.clip, self._identity)
+        self._shown = ShownFrames(settings.window, settings.blur, self.start)
         plan = Plan(settings.window, settings.table, settings.smallest, settings.aggregate_only)
         self._recorder = Recorder(
             plan,

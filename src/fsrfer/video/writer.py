@@ -1,18 +1,17 @@
 """Writing the sampled frames as a video with the results drawn on them, faces pixelated if asked."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from fsrfer.errors import InputError
 from fsrfer.files import atomic_path
-from fsrfer.output.annotation import annotate
-from fsrfer.types import Box, UInt8Image
+from fsrfer.output.annotation import annotate, pixelate
+from fsrfer.types import UInt8Image
 from fsrfer.video.results import FrameResult
 
 if TYPE_CHECKING:
@@ -24,12 +23,6 @@ TICKS = 1000
 
 LARGEST_SIDE = 1920
 """Of a video, in pixels, up to which small frames are enlarged twice so that labels can be read."""
-
-MOSAIC = 4
-"""Squares across a pixelated face: too few to know anyone by."""
-
-BLUR_MARGIN = 0.2
-"""Added around a face before it is pixelated, relative to its longer side: hair and ears give people away."""
 
 
 class VideoWriter:
@@ -82,7 +75,7 @@ class VideoWriter:
         faces = [tracked.face for tracked in result.faces]
         rgb = pixelate(result.rgb, [*(face.box for face in faces), *result.hidden]) if self._blur else result.rgb
         zoom = 2 if 2 * max(result.width, result.height) <= LARGEST_SIDE else 1
-        return np.asarray(annotate(rgb, faces, zoom))
+        return np.asarray(annotate(rgb, faces, zoom, keep_size=True))
 
     def end_part(self) -> None:
         """Close the part of this time window, if any frame was written to it."""
@@ -123,22 +116,6 @@ class VideoWriter:
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("[0-9]*.mp4"))
-
-
-def pixelate(rgb: UInt8Image, boxes: Iterable[Box]) -> UInt8Image:
-    """A copy in which each box, with a margin, is a mosaic of `MOSAIC` x `MOSAIC` squares."""
-    copy = rgb.copy()
-    height, width = rgb.shape[:2]
-    for x1, y1, x2, y2 in boxes:
-        margin = BLUR_MARGIN * max(x2 - x1, y2 - y1)
-        left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
-        right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)
-        if right <= left or bottom <= top:
-            continue
-        part = Image.fromarray(rgb[top:bottom, left:right])
-        coarse = part.resize((MOSAIC, MOSAIC), Image.Resampling.BOX)
-        copy[top:bottom, left:right] = np.asarray(coarse.resize(part.size, Image.Resampling.NEAREST))
-    return copy
 
 
 def fit(picture: UInt8Image, width: int, height: int) -> UInt8Image:

@@ -13,7 +13,8 @@ from PIL import Image
 
 from fsrfer.group.estimate import GroupEstimate, Share
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.output.charts import COLOURS, Point, histogram, share_bars, ticks, timeline
+from fsrfer.output.charts import Point, histogram, share_bars, ticks, timeline
+from fsrfer.output.colours import COLOURS
 from fsrfer.output.page import MOST_POINTS, Report, Timeline
 from fsrfer.output.render import render
 
@@ -124,6 +125,18 @@ def test_a_long_timeline_is_thinned_and_keeps_its_ends() -> None:
     assert MOST_POINTS <= len(thinned) <= 2 * MOST_POINTS
     assert (thinned[0].start, thinned[-1].end) == (0.0, 25000.0)
     assert all(one.end == pytest.approx(other.start) for one, other in pairwise(thinned))
+
+
+def test_photos_carry_their_names_shortened_in_the_middle() -> None:
+    names = ["hall.jpg", "IMG_20261128_101500_burst_0012.jpg"]
+    drawn = [Point(i + 0.5, i + 1.5, 3.0, shares(), name) for i, name in enumerate(names)]
+    chart = timeline(drawn, "photo", False)
+    assert [name for _, name in chart.ticks] == ["hall.jpg", "IMG_202611…t_0012.jpg"]
+    page = render("timeline.svg.jinja", chart=chart)
+    assert f"<title>{names[1]}</title>" in page
+    assert ET.fromstring(page) is not None
+    many = [replace(drawn[0], start=i + 0.5, end=i + 1.5, name=f"{i}.jpg") for i in range(200)]
+    assert 20 < len(timeline(many, "photo", False).ticks) <= 36
 
 
 def test_bars_histograms_and_ticks() -> None:

@@ -308,3 +308,11 @@ def test_whatever_fails_in_one_photo_is_that_photos_error(toy: Path, failure: Ex
     assert result.error is not None
     assert result.error.startswith("a.png: ")
     assert words in result.error
+
+
+def test_a_blurred_drawing_shows_no_face(recognizer: Recognizer) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (56, 56, 3), np.uint8)
+    result = recognizer.predict(noise, [[10, 10, 46, 46]])
+    plain, blurred = (np.asarray(result.annotated(blur))[14:42, 14:42].astype(int) for blur in (False, True))
+    assert np.array_equal(plain, noise[14:42, 14:42])
+    assert len(np.unique(blurred.reshape(-1, 3), axis=0)) <= 16

@@ -5,22 +5,33 @@ the photo shrunk by many factors, so that each keeps its natural surroundings. B
 count as false alarms.
 
     python benchmarks/detection.py crowd.jpg team.jpg ...
+    python benchmarks/detection.py crowd.jpg --baseline CHECKOUT     (another version of fsrfer beside this one)
 """
 
 import argparse
+import importlib.util
+import os
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsrfer.images import load_rgb, resize
-from fsrfer.recognition.detection import PRESETS, Detector
 from fsrfer.types import FloatArray, UInt8Image
-from measuring import run
+from measuring import processor, run
+
+PRESETS = ("fast", "default", "tiny")
+
+HOMES = ("fsrfer.recognition.detection", "fsrfer.inference.detection")
+"""Where the detector is, and where it was in older versions."""
 
 HEIGHTS = (7, 9, 11, 14, 18, 22, 28, 40, 80)
 """Edges of the bins of face height, in pixels."""
@@ -54,32 +65,74 @@ def main() -> None:
     """Print a row of recall a preset."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="+")
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=PRESETS)
+    parser.add_argument("--sizes", type=float, nargs="+", metavar="MP", help="time at these megapixels instead")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--baseline", type=Path, metavar="CHECKOUT", help="of another commit, measured as well")
     options = parser.parse_args()
-    reference = Detector("tiny", options.threads)
+    print(f"{processor()}, {options.threads} threads a network")
+    times(options) if options.sizes else recalls(options)
+    if options.baseline:
+        again = [argument for argument in sys.argv[1:] if argument not in ("--baseline", str(options.baseline))]
+        print(f"\n{options.baseline}:", flush=True)
+        path = os.pathsep.join([str(options.baseline / "src"), os.environ.get("PYTHONPATH", "")])
+        subprocess.run([sys.executable, __file__, *again], env={**os.environ, "PYTHONPATH": path}, check=True)
+
+
+def recalls(options: argparse.Namespace) -> None:
+    """A row a preset: recall by height, false alarms, cost."""
+    reference = detector("tiny", options.threads)
     photos = [read(path, reference) for path in options.photos]
-    for number, preset in enumerate(PRESETS):
-        tally = Tally()
+    for number, preset in enumerate(options.presets):
+        tally, looking = Tally(), detector(preset, options.threads)
         for photo in photos:
-            measure(Detector(preset, options.threads), photo, tally)
+            measure(looking, photo, tally)
         if number == 0:
             print(header(tally))
         print(row(preset, tally), flush=True)
 
 
-def read(path: str, reference: Detector) -> Photo:
+def times(options: argparse.Namespace) -> None:
+    """Each photo scaled to each size: seconds by the clock and of the processor, the best of three."""
+    print(line("", [f"{size:g} MP" for size in options.sizes], " (clock / processor, s)"))
+    for preset in options.presets:
+        looking = detector(preset, options.threads)
+        for path in options.photos:
+            rgb = load_rgb(path)
+            scales = [(size * 1e6 / (rgb.shape[0] * rgb.shape[1])) ** 0.5 for size in options.sizes]
+            scaled = (resize(rgb, (round(rgb.shape[1] * by), round(rgb.shape[0] * by))) for by in scales)
+            best = [np.min([cost(looking, picture) for _ in range(3)], axis=0) for picture in scaled]
+            print(line(preset, [f"{clock:.2f}/{work:.2f}" for clock, work in best], "  ", Path(path).name), flush=True)
+
+
+def cost(looking: Any, picture: UInt8Image) -> tuple[float, float]:
+    """Seconds of one look, by the clock and of the processor."""
+    began = time.perf_counter(), time.process_time()
+    looking.detect(picture)
+    return time.perf_counter() - began[0], time.process_time() - began[1]
+
+
+def detector(preset: str, threads: int) -> Any:
+    """The detector of whichever version of fsrfer is on the path."""
+    for home in HOMES:
+        if importlib.util.find_spec(home.rpartition(".")[0]):
+            return importlib.import_module(home).Detector(preset, threads)
+    raise ModuleNotFoundError(" or ".join(HOMES))
+
+
+def read(path: str, reference: Any) -> Photo:
     """A photo and its true faces."""
     rgb = load_rgb(path)
     found = reference.detect(rgb)
     return Photo(rgb, found.boxes[found.scores >= SURE], found.boxes)
 
 
-def measure(detector: Detector, photo: Photo, tally: Tally) -> None:
+def measure(looking: Any, photo: Photo, tally: Tally) -> None:
     """Look for one photo's faces at every factor."""
     for factor, shrunk in shrunken(photo.rgb):
-        start = time.perf_counter()
-        boxes = detector.detect(shrunk).boxes
-        tally.seconds += time.perf_counter() - start
+        start = time.process_time()
+        boxes = looking.detect(shrunk).boxes
+        tally.seconds += time.process_time() - start
         tally.megapixels += shrunk.shape[0] * shrunk.shape[1] / 1e6
         is_found = overlaps(photo.sure / factor, boxes).max(axis=1, initial=0) >= SAME_FACE
         for box, hit in zip(photo.sure / factor, is_found.tolist(), strict=True):
@@ -106,7 +159,7 @@ def header(tally: Tally) -> str:
     """Bins, and how many faces fall into each."""
     bins = [f"{low}-{high}" for low, high in pairwise(HEIGHTS)]
     counts = [str(len(tally.found[index])) for index in bin_numbers()]
-    return "\n".join([line("height px", bins, "false", "s/MP"), line("faces", counts, "", "")])
+    return "\n".join([line("height px", bins, "false", "cpu s/MP"), line("faces", counts, "", "")])
 
 
 def row(preset: str, tally: Tally) -> str:

@@ -5,8 +5,6 @@ to fit one tile (large faces), as it is (middling ones), and enlarged (small one
 is larger than one.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fsrfer.errors import ModelError
+from fsrfer.recognition.regions import Rectangle, cover
 from fsrfer.recognition.yunet import YuNet, concatenate, read_bundled_weights
 from fsrfer.types import Detections, FloatArray, UInt8Image
 
@@ -46,20 +45,20 @@ MIN_INSIDE = 0.4
 EDGE = 2
 """Pixels of a tile; a box nearer than this to an inner edge is cut off; the next tile has it whole."""
 
+FIT = 640
+"""Pixels; of the longer side of a picture in which a face may be as large as the picture."""
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One look at the whole picture.
+WORTH_A_LOOK = 0.1
+"""Score in the picture as it is, below which no enlarged look finds a face."""
 
-    Attributes:
-        shrink: the picture is first made this many times smaller (1 or more, a float for "to fit").
-        enlarge: then each tile this many times larger (1, 2 or 3).
-        largest: the largest box kept, in pixels of the photo.
-    """
+LARGEST_WORTH = 64
+"""Pixels: of a candidate for an enlarged look; boxes of low scores are not exact."""
 
-    shrink: float = 1.0
-    enlarge: int = 1
-    largest: float = float("inf")
+DONE, DONE_FROM = 0.8, 20
+"""A score in the picture as it is, and a height in pixels, that need no enlarged look."""
+
+MARGIN = 32
+"""Pixels about a candidate that an enlarged look sees: the network leans on heads and shoulders."""
 
 
 class Detector:
@@ -98,40 +97,56 @@ class Detector:
             Boxes clipped to the picture, scores, and five landmarks each.
         """
         height, width = image.shape[:2]
-        found = concatenate([self._detect_in_pass(image, look) for look in self.passes(height, width)])
-        return suppress(clip(likely(found), height, width))
+        found = concatenate([self._look_shrunken(image, shrink) for shrink in self.shrinks(height, width)])
+        places = places_of_small_faces(found, height, width) if self.enlargements else []
+        closer = [self._look_closer(image, place, factor) for place in places for factor in self.enlargements]
+        return suppress(clip(likely(concatenate([found, *closer])), height, width))
 
-    def passes(self, height: int, width: int) -> list[Pass]:
-        """The looks a picture of this size needs; a small one needs no shrunken look."""
-        fit = max(height / self._network.height, width / self._network.width, 1.0)
-        looks = [Pass(shrink=fit)] if fit > 1 else []
+    def shrinks(self, height: int, width: int) -> list[float]:
+        """How many times smaller a picture of this size is looked at; 1 is as it is."""
+        fit = max(height / FIT, width / FIT, 1.0)
+        shrinks = [fit] if fit > 1 else []
         shrink = 1.0
         while shrink * 1.5 < fit or shrink == 1:
-            looks.append(Pass(shrink=shrink))
+            shrinks.append(shrink)
             shrink *= STEP_DOWN
-        return looks + [Pass(enlarge=factor, largest=LARGEST_IN_ENLARGED) for factor in self.enlargements]
+        return shrinks
 
-    def _detect_in_pass(self, image: UInt8Image, look: Pass) -> Detections:
-        picture = _shrink(image, look.shrink)
-        parts = [self._detect_in_tile(picture, tile, look) for tile in self._tiles(picture, look.enlarge)]
-        merged = concatenate(parts)
-        scale_y, scale_x = image.shape[0] / picture.shape[0], image.shape[1] / picture.shape[1]
-        scaled = _affine(merged, (scale_x, scale_y), (0, 0))
-        return _select(scaled, _sides(scaled.boxes).max(axis=1, initial=0) < look.largest)
+    def _look_shrunken(self, image: UInt8Image, shrink: float) -> Detections:
+        picture = _shrink(image, shrink)
+        found = self._look(
+            picture, (0, 0, picture.shape[1], picture.shape[0]), 1, WORTH_A_LOOK if shrink == 1 else THRESHOLD_SMALL
+        )
+        return _affine(found, (image.shape[1] / picture.shape[1], image.shape[0] / picture.shape[0]), (0, 0))
 
-    def _tiles(self, picture: UInt8Image, enlarge: int) -> Iterator[tuple[int, int, int, int]]:
-        """Overlapping tiles ``(x1, y1, x2, y2)`` that fill the network's window once enlarged."""
-        height, width = picture.shape[:2]
-        for top, bottom in spread(height, self._network.height // enlarge, -(-OVERLAP // enlarge)):
-            for left, right in spread(width, self._network.width // enlarge, -(-OVERLAP // enlarge)):
-                yield left, top, right, bottom
+    def _look_closer(self, image: UInt8Image, place: Rectangle, factor: int) -> Detections:
+        found = self._look(image, place, factor, THRESHOLD_SMALL)
+        return _select(found, _sides(found.boxes).max(axis=1, initial=0) < LARGEST_IN_ENLARGED)
 
-    def _detect_in_tile(self, picture: UInt8Image, tile: tuple[int, int, int, int], look: Pass) -> Detections:
+    def _look(self, picture: UInt8Image, place: Rectangle, enlarge: int, threshold: float) -> Detections:
+        """What is found in a part of a picture, whole or in overlapping tiles."""
+        left, top, right, bottom = place
+        overlap = -(-OVERLAP // enlarge)
+        rows = spread(bottom - top, self._network.height // enlarge, overlap)
+        columns = spread(right - left, self._network.width // enlarge, overlap)
+        tiles = [(left + x1, top + y1, left + x2, top + y2) for y1, y2 in rows for x1, x2 in columns]
+        return concatenate([self._look_at_tile(picture, tile, enlarge, threshold) for tile in tiles])
+
+    def _look_at_tile(self, picture: UInt8Image, tile: Rectangle, enlarge: int, threshold: float) -> Detections:
         left, top, right, bottom = tile
-        window = _enlarge(picture[top:bottom, left:right], look.enlarge)
-        found = self._network.detect(window, THRESHOLD_SMALL)
+        window = _enlarge(picture[top:bottom, left:right], enlarge)
+        found = self._network.detect(window, threshold)
         found = _select(found, ~_is_cut(found.boxes, tile, window.shape, picture.shape))
-        return _affine(found, (1 / look.enlarge, 1 / look.enlarge), (left, top))
+        return _affine(found, (1 / enlarge, 1 / enlarge), (left, top))
+
+
+def places_of_small_faces(found: Detections, height: int, width: int) -> list[Rectangle]:
+    """Where a picture may hold a small face that was not found for certain, by all that a look at it as it is found."""
+    best = suppress(_select(found, _all_of(np.isfinite(found.boxes))))
+    sides = _sides(best.boxes)
+    is_done = (best.scores >= DONE) & (sides[:, 1] >= DONE_FROM)
+    is_small = sides.max(axis=1, initial=0) < LARGEST_WORTH
+    return cover(best.boxes[is_small & ~is_done], MARGIN, height, width)
 
 
 def spread(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
@@ -208,9 +223,7 @@ def _enlarge(tile: UInt8Image, factor: int) -> UInt8Image:
     return np.asarray(Image.fromarray(np.ascontiguousarray(tile)).resize(size, Image.Resampling.BICUBIC))
 
 
-def _is_cut(
-    boxes: FloatArray, tile: tuple[int, int, int, int], window: tuple[int, ...], picture: tuple[int, ...]
-) -> NDArray[np.bool_]:
+def _is_cut(boxes: FloatArray, tile: Rectangle, window: tuple[int, ...], picture: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which boxes of a window touch an edge of their tile that is not an edge of the picture."""
     left, top, right, bottom = tile
     return (

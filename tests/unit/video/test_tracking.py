@@ -149,7 +149,7 @@ def test_the_past_fades() -> None:
     smoother = Smoother(half_life=0.5)
     for step in range(10):
         smoother.add(1, certain(0, 0.9), step * 0.2)
-    answers = [int(smoother.add(1, certain(4, 0.9), 2.0 + step * 0.2).argmax()) for step in range(10)]
+    answers = [int(smoother.add(1, certain(4, 0.9), 2.0 + step * 0.2).probabilities.argmax()) for step in range(10)]
     assert answers[0] == 0
     assert answers[-1] == 4
 

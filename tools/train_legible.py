@@ -2,14 +2,13 @@
 
     python tools/train_legible.py --ferplus DIR --faces rafdb=DIR --pictures DIR -o runs/legible
 
-Needs the extra ``train``, FER+ (its votes for *unknown* and *not a face* count), and pictures with or without faces, of which the parts
-beside the faces are used. ``--faces`` are further aligned faces, all of them taken for legible. About 20 minutes on one core; a
-stopped run goes on from its newest checkpoint when the same command is given again.
+Needs the extra ``train``, FER+ (its votes for *unknown* and *not a face* count), and pictures with or without faces, of which
+the parts beside the faces are used. ``--faces`` are further aligned faces, all of them taken for legible. About 20 minutes on one
+core; a stopped run goes on from its newest checkpoint when the same command is given again.
 """
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from fsrfer.export.onnx import to_onnx, write_model
 from fsrfer.folders import walk
 from fsrfer.images import SUFFIXES, load_rgb, shrink_and_restore, to_grey
 from fsrfer.model_file import ModelInfo
-from fsrfer.networks.legibility import Legible, LegibilityNetwork
+from fsrfer.networks.legibility import LegibilityNetwork, Legible
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.recognition.detection import Detector
@@ -72,11 +71,15 @@ def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferplus", type=Path, required=True, metavar="DIR", help="FER+; its training part is used")
-    parser.add_argument("--faces", nargs="*", default=[], metavar="NAME=PATH", help="further aligned faces, training parts")
+    parser.add_argument(
+        "--faces", nargs="*", default=[], metavar="NAME=PATH", help="further aligned faces, training parts"
+    )
     parser.add_argument("--pictures", type=Path, nargs="+", required=True, help="pictures, or folders of them")
-    parser.add_argument("--models", nargs="*", default=["default", "fast"], help="of whose certain answers few may be lost")
+    parser.add_argument(
+        "--models", nargs="*", default=["default", "fast"], help="of whose certain answers few may be lost"
+    )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=LegibilityPlan.max_steps)
+    parser.add_argument("--steps", type=int, default=LegibilityPlan().max_steps)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return parser.parse_args()
 
@@ -169,7 +172,7 @@ def write(
         parameters=parameters,
         training={"seed": plan.seed, "steps": plan.max_steps, "bound": bound, "data": data, "fsrfer": __version__},
     )
-    write_model(to_onnx(Legible(network, bound), 1, SIDE, ("legible",)), replace(info), target)
+    write_model(to_onnx(Legible(network, bound), 1, SIDE, ("legible",)), info, target)
     print(f"{target}: {parameters} parameters, {target.stat().st_size} bytes, bound {bound}")
 
 

@@ -1,7 +1,7 @@
 """Made pictures in which no expression can be told: faces that are hidden, cut off or spoilt, and things that are no face.
 
-All of them are grey squares as a detector's box shows them, drawn from a `numpy.random.Generator`. Places are those of an aligned
-face, in shares of the side: eyes at 0.40 of the height, the mouth at 0.75, the nose between them.
+All of them are grey squares as a detector's box shows them, drawn from a `numpy.random.Generator`. Places are those of an
+aligned face, in shares of the side: eyes at 0.40 of the height, the mouth at 0.75, the nose between them.
 """
 
 from collections.abc import Callable, Mapping
@@ -88,7 +88,7 @@ def cut_off(face: UInt8Image, edge: Edge, left: float) -> UInt8Image:
     else:
         photo = photo[:, end - kept :]
         box[0], box[2] = max(0.0, box[0] - (end - kept)), box[2] - (end - kept)
-    return crop_faces(photo, [box], side, 0.0)[0]
+    return _crop(photo, box, side)
 
 
 def part_of(face: UInt8Image, rng: Generator) -> UInt8Image:
@@ -102,7 +102,7 @@ def part_of(face: UInt8Image, rng: Generator) -> UInt8Image:
         angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 0.75) * side
         x, y = far * np.cos(angle), far * np.sin(angle)
         box = [x, y, x + side, y + side]
-    return crop_faces(np.pad(face, side, "reflect"), [[value + side for value in box]], side, 0.0)[0]
+    return _crop(np.pad(face, side, "reflect"), [value + side for value in box], side)
 
 
 def turned(face: UInt8Image, rng: Generator) -> UInt8Image:
@@ -276,6 +276,11 @@ def _texture(behind: UInt8Image, rng: Generator) -> UInt8Image:
     mixed = noise / noise.std() + rng.choice([0, 1, 2]) * wave + rng.uniform(-3, 3) * (row - 0.5)
     spread = rng.uniform(4, 60)
     return np.asarray((rng.uniform(40, 215) + spread * mixed / mixed.std()).clip(0, 255), np.uint8)
+
+
+def _crop(photo: UInt8Image, box: list[float], side: int) -> UInt8Image:
+    crops = crop_faces(photo, [box], side, 0.0)
+    return np.asarray(crops[0], np.uint8)
 
 
 def _ellipse(side: int, centre: tuple[float, float], radii: tuple[float, float]) -> NDArray[np.bool_]:

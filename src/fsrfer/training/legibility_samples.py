@@ -62,7 +62,11 @@ def made_samples(
         seed: of every chance; each face has its own.
         track: wraps the faces' numbers, to show progress.
     """
-    rows = [row for number in track(range(len(faces))) for row in _of_face(faces[number], told[number], pieces, seed, number)]
+    rows = [
+        row
+        for number in track(range(len(faces)))
+        for row in _of_face(faces[number], told[number], pieces, seed, number)
+    ]
     pixels, shares, kinds = zip(*rows, strict=True)
     return Samples(np.stack(pixels), np.array(shares, np.float32), np.array(kinds))
 
@@ -76,7 +80,7 @@ def _of_face(face: UInt8Image, told: float, pieces: Sequence[UInt8Image], seed: 
     repeats = 1 if told > 0.65 else 5  # few faces have many voters who can tell nothing
     for _ in range(repeats):
         yield seen(framed(large, rng), rng), told, "face"
-    piece = pieces[rng.integers(len(pieces))]
+    piece = pieces[int(rng.integers(len(pieces)))]
     if rng.random() < 0.4:
         yield seen(piece, rng), 0.0, "piece of a picture"
     if rng.random() < 0.2:
@@ -118,7 +122,8 @@ def framed(face: UInt8Image, rng: Generator) -> UInt8Image:
         photo = np.asarray(Image.fromarray(photo).rotate(rng.normal(0, 9), Image.Resampling.BILINEAR))
     half = side / 2 * math.exp(rng.uniform(-0.16, 0.2))
     x, y = border + side / 2 + rng.normal(0, 0.035, 2) * side
-    return crop_faces(photo, [[x - half, y - half, x + half, y + half]], side, 0.0)[0]
+    crops = crop_faces(photo, [[x - half, y - half, x + half, y + half]], side, 0.0)
+    return np.asarray(crops[0], np.uint8)
 
 
 def seen(picture: UInt8Image, rng: Generator) -> UInt8Image:
@@ -150,7 +155,8 @@ def pieces_of(grey: UInt8Image, faces: FloatArray, count: int, rng: Generator) -
         rng: draws them.
     """
     height, width = grey.shape
-    most, pieces = min(height, width), []
+    most = min(height, width)
+    pieces: list[UInt8Image] = []
     for _ in range(4 * count):
         side = math.exp(rng.uniform(math.log(min(16, most)), math.log(most * 0.6)))
         x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)

@@ -165,7 +165,7 @@ def made(
     """Hidden and spoilt faces, things that are no face, and pieces of pictures."""
     kinds: dict[str, list[UInt8Image]] = {"piece of a picture": [], "made thing": []}
     while min(map(len, kinds.values())) < count or len(kinds) < 9:
-        face, piece = clear[rng.integers(len(clear))], pieces[rng.integers(len(pieces))]
+        face, piece = clear[int(rng.integers(len(clear)))], pieces[int(rng.integers(len(pieces)))]
         kind, picture = spoilt(resize(face, (DRAWN, DRAWN)), piece, rng)
         kinds.setdefault(kind, []).append(resize(picture, (SIDE, SIDE)) if kind == "blurred" else seen(picture, rng))
         kinds["piece of a picture"].append(seen(piece, rng))

@@ -59,7 +59,8 @@ class Legible(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Probability of each face."""
-        return (self.network(faces) - self.bound).sigmoid()
+        odds: Tensor = self.network(faces)
+        return (odds - self.bound).sigmoid()
 
 
 def _block(channels: int, width: int, kernel: int, stride: int) -> tuple[nn.Module, ...]:

@@ -72,7 +72,7 @@ class LegibilityTrainer:
         self.network.train()
         loss = F.binary_cross_entropy_with_logits(self.network(faces), self._told[rows])
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
         return {"loss": loss.item()}
 

@@ -63,7 +63,7 @@ class Judge:
     """A model, its rule, and what tells how legible crops are."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.model, self.legibility = name, ExpressionModel(name, 1), LegibilityModel()
+        self.name, self.model, self.legibility = name, ExpressionModel(name, 1), LegibilityModel(1)
         self.rule = CertaintyRule.of_model(self.model.info)
 
     def row(

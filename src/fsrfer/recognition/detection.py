@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fsrfer.errors import ModelError
+from fsrfer.images import crop_faces, to_grey
+from fsrfer.recognition.legibility import SIDE, LegibilityModel
 from fsrfer.recognition.yunet import YuNet, concatenate, read_bundled_weights
 from fsrfer.types import Detections, FloatArray, UInt8Image
 
@@ -24,6 +26,12 @@ THRESHOLD = 0.7
 THRESHOLD_SMALL = 0.6
 SMALL = 16
 """Faces below `SMALL` pixels score lower however much they are enlarged; above, that score means hands, shoes and ties."""
+
+DOUBTFUL = 0.85
+"""Boxes of `SMALL` pixels or more that score less are looked at again, by the network that tells what is legible."""
+
+LEAST_LEGIBLE = 0.1
+"""What is less legible is no face: a shoe, a hat, a collar with its tie. Hidden faces are mostly more, and stay."""
 
 OVERLAP = 160
 """Of neighbouring tiles, in pixels of the pass: larger than any face an enlarged pass is asked for."""
@@ -77,6 +85,7 @@ class Detector:
             ModelError: the weights are missing, changed, or no YuNet.
         """
         self._origin, self._threads = preset if str(preset) in PRESETS else Path(preset).absolute(), threads
+        self._legibility = LegibilityModel(threads)
         if str(preset) in PRESETS:
             self.enlargements = PRESETS[str(preset)]
             self._network = YuNet(read_bundled_weights(), "the bundled detector", threads)
@@ -99,7 +108,17 @@ class Detector:
         """
         height, width = image.shape[:2]
         found = concatenate([self._detect_in_pass(image, look) for look in self.passes(height, width)])
-        return suppress(clip(likely(found), height, width))
+        return self._without_things(image, suppress(clip(likely(found), height, width)))
+
+    def _without_things(self, image: UInt8Image, found: Detections) -> Detections:
+        """Without boxes of low scores that a second look shows to be no face."""
+        doubtful = (found.scores < DOUBTFUL) & (_sides(found.boxes)[:, 1] >= SMALL)
+        if not doubtful.any():
+            return found
+        crops = crop_faces(to_grey(image), found.boxes[doubtful].tolist(), SIDE, 0.0)
+        things = np.zeros(len(found), bool)
+        things[doubtful] = self._legibility.legible(crops) < LEAST_LEGIBLE
+        return _select(found, ~things)
 
     def passes(self, height: int, width: int) -> list[Pass]:
         """The looks a picture of this size needs; a small one needs no shrunken look."""

@@ -70,7 +70,7 @@ class FaceRecognizer:
         self.model: CropModel = ExpressionModel(model, threads) if isinstance(model, str | Path) else model
         self.rule = CertaintyRule.of_model(self.model.info, min_face)
         self._named_detector, self._threads = detector, threads
-        self._legibility = LegibilityModel()
+        self._legibility = LegibilityModel(threads)
 
     @cached_property
     def detector(self) -> FaceDetector:

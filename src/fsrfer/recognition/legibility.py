@@ -13,12 +13,19 @@ from fsrfer.recognition.model import BATCH, LEGIBLE, as_network_input, read_info
 from fsrfer.recognition.runtime import open_session
 from fsrfer.types import Detections, FloatArray, UInt8Image
 
+SIDE = 48
+"""Side in pixels of the crops that the network takes as they are."""
+
 WEIGHTS = ("weights", "legible", "legible.onnx")
 """Where the bundled network is, in the package."""
 
 
 class LegibilityModel:
-    """The bundled network, for the crops of any recogniser that does not tell by itself."""
+    """The bundled network, for the crops of any recogniser that does not tell by itself; loaded when it is first needed."""
+
+    def __init__(self, threads: int | None = None):
+        """``threads`` as for `open_session`."""
+        self._threads = threads
 
     def legible(self, crops: UInt8Image) -> FloatArray:
         """How likely an expression can be told from each crop.
@@ -32,8 +39,9 @@ class LegibilityModel:
         Raises:
             ModelError: the network is missing or damaged.
         """
-        session, side = self._session, self.info.size
-        grey = np.stack([images.resize(images.to_grey(crop), (side, side)) for crop in crops])
+        session, grey = self._session, crops
+        if crops.shape[1:] != (SIDE, SIDE):
+            grey = np.stack([images.resize(images.to_grey(crop), (SIDE, SIDE)) for crop in crops])
         batches = (grey[start : start + BATCH] for start in range(0, len(grey), BATCH))
         parts = [session.run([LEGIBLE], {"faces": as_network_input(batch)})[0] for batch in batches]
         return np.asarray(np.concatenate(parts).reshape(len(crops)), np.float32)
@@ -47,11 +55,11 @@ class LegibilityModel:
     def _session(self) -> Any:
         data = resources.files("fsrfer").joinpath(*WEIGHTS).read_bytes()
         verify_seal(data, WEIGHTS[-1])
-        return open_session(data, WEIGHTS[-1], threads=1)  # so small that sharing it out would take longer
+        return open_session(data, WEIGHTS[-1], self._threads)
 
-    def __reduce__(self) -> "tuple[type[LegibilityModel], tuple[()]]":
+    def __reduce__(self) -> "tuple[type[LegibilityModel], tuple[int | None]]":
         """Where it arrives, a copy opens its file again."""
-        return type(self), ()
+        return type(self), (self._threads,)
 
 
 def are_cut_off(found: Detections, height: int, width: int) -> NDArray[np.bool_]:

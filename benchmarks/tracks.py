@@ -150,7 +150,7 @@ def running(rows: NDArray[np.float32], heights: NDArray[np.float64]) -> NDArray[
     smoother = Smoother()
     for index, (row, height) in enumerate(zip(rows, heights, strict=True)):
         answer = smoother.add(1, RULE.judge(row, float(height)), index * STEP)
-    return answer
+    return answer.probabilities
 
 
 def vote(rows: NDArray[np.float32], _heights: NDArray[np.float64]) -> NDArray[np.floating]:

@@ -62,10 +62,13 @@ class Face:
         expression: the most probable class.
         probability: its probability, 0..1.
         probabilities: one for each of the seven classes; they sum to 1.
-        certain: whether the probability reaches the model's stated threshold (see ``fsrfer info``).
+        certain: whether the answer can be relied on: the probability reaches the model's stated threshold (see
+            ``fsrfer info``), the face is large enough, and its expression can be told.
         too_small: the face is below the smallest size asked for; it is counted, but never certain.
         effective_px: height in pixels that the face's detail amounts to, never more than ``size_px``: less where the picture
             was enlarged or blurred. None where the model does not estimate it.
+        legible: how likely it is that an expression can be told at all, 0..1: low for what is no face, and for one that is
+            hidden, cut off or blurred. Below 0.5 no answer is certain.
     """
 
     box: Box
@@ -78,6 +81,7 @@ class Face:
     certain: bool
     too_small: bool = False
     effective_px: float | None = None
+    legible: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Expression:
 
     Attributes:
         size_px: the crop's height in pixels.
-        expression, probability, probabilities, certain, effective_px: as in `Face`.
+        expression, probability, probabilities, certain, effective_px, legible: as in `Face`.
     """
 
     size_px: float
@@ -114,6 +118,7 @@ class Expression:
     probabilities: Mapping[str, float]
     certain: bool
     effective_px: float | None = None
+    legible: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,12 @@ GREYS_A_PIXEL = 5
 """Grey levels of the leftmost strip that the toy model takes for one pixel of effective height."""
 
 
-def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0, effective: Literal["N", "N x 1"] | None = None) -> bytes:
+def toy_bytes(
+    info: ModelInfo = TOY_INFO,
+    gain: float = 8.0,
+    effective: Literal["N", "N x 1"] | None = None,
+    legible: float | None = 1.0,
+) -> bytes:
     """A sealed model whose seven logits are the brightness of seven vertical strips times ``gain``.
 
     The brightest strip wins: the first from the left is the model's first label.
@@ -38,6 +43,7 @@ def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0, effective: Literal[
         gain: of the logits.
         effective: shape of the output ``effective_px``, a fifth (`GREYS_A_PIXEL`) of the leftmost strip's grey level;
             None for a model without it.
+        legible: the output of that name, for every crop; None for a model without it.
     """
     channels = 1 if info.colour == "grey" else 3
     strip = info.size // 7
@@ -54,6 +60,9 @@ def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0, effective: Literal[
         nodes += _effective_nodes(effective)
         shape = ["n", 1] if effective == "N x 1" else ["n"]
         outputs.append(helper.make_tensor_value_info("effective_px", TensorProto.FLOAT, shape))
+    if legible is not None:
+        nodes += _legible_nodes()
+        outputs.append(helper.make_tensor_value_info("legible", TensorProto.FLOAT, ["n", 1]))
     graph = helper.make_graph(
         nodes,
         "toy",
@@ -64,6 +73,8 @@ def toy_bytes(info: ModelInfo = TOY_INFO, gain: float = 8.0, effective: Literal[
             numpy_helper.from_array(np.array([1], np.int64), "axis"),
             numpy_helper.from_array(np.array(gain / 255, np.float32), "gain"),
             numpy_helper.from_array(np.array(1 / GREYS_A_PIXEL, np.float32), "height"),
+            numpy_helper.from_array(np.array([[0.0]] * 7, np.float32), "nothing"),
+            numpy_helper.from_array(np.array(legible or 0.0, np.float32), "told"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
@@ -80,9 +91,23 @@ def _effective_nodes(effective: Literal["N", "N x 1"]) -> list[onnx.NodeProto]:
     return [slices, scaled, helper.make_node("Squeeze", ["column", "axis"], ["effective_px"])]
 
 
-def write_toy(path: Path, gain: float = 8.0, effective: Literal["N", "N x 1"] | None = None, **changes: object) -> Path:
+def _legible_nodes() -> list[onnx.NodeProto]:
+    """The same for every crop."""
+    return [
+        helper.make_node("MatMul", ["flat", "nothing"], ["nought"]),
+        helper.make_node("Add", ["nought", "told"], ["legible"]),
+    ]
+
+
+def write_toy(
+    path: Path,
+    gain: float = 8.0,
+    effective: Literal["N", "N x 1"] | None = None,
+    legible: float | None = 1.0,
+    **changes: object,
+) -> Path:
     """Write a toy model whose description differs by ``changes``."""
-    path.write_bytes(toy_bytes(replace(TOY_INFO, **changes), gain, effective))
+    path.write_bytes(toy_bytes(replace(TOY_INFO, **changes), gain, effective, legible))
     return path
 
 

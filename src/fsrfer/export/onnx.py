@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +23,30 @@ STEPS = 127
 """Steps of a rounded kernel on each side of zero."""
 
 
-def to_onnx(network: nn.Module, channels: int, size: int) -> onnx.ModelProto:
+EXPRESSION_OUTPUTS = ("logits", "effective_px", "legible")
+"""What a recogniser of expressions gives, in this order; it may leave out the later ones."""
+
+
+def to_onnx(
+    network: nn.Module, channels: int, size: int, outputs: Sequence[str] = EXPRESSION_OUTPUTS
+) -> onnx.ModelProto:
     """A network as an ONNX graph that takes any number of faces.
 
     Args:
-        network: faces (float32, N x channels x size x size, 0..255) to logits (N x classes) and effective heights (N), or
-            to logits alone.
+        network: faces (float32, N x channels x size x size, 0..255) to one tensor or several, N rows each.
         channels: 1 or 3.
         size: side in pixels.
+        outputs: names of the tensors; a network may give fewer.
     """
     example = torch.zeros(2, channels, size, size)
-    outputs = network.eval()(example)
+    given = network.eval()(example)
+    count = 1 if isinstance(given, torch.Tensor) else len(given)
     with _quiet():
         program = torch.onnx.export(
             network,
             (example,),
             input_names=["faces"],
-            output_names=["logits"] if isinstance(outputs, torch.Tensor) else ["logits", "effective_px"],
+            output_names=list(outputs[:count]),
             dynamic_shapes=({0: torch.export.Dim("count", min=1)},),
             opset_version=OPSET,
             dynamo=True,

@@ -57,6 +57,7 @@ def to_supervision(faces: Sequence[Face]) -> "supervision.Detections":
             "class_name": np.array([face.expression for face in faces], dtype=str),
             "probability": np.array([face.probability for face in faces], np.float32),
             "certain": np.array([face.certain for face in faces], bool),
+            "legible": np.array([face.legible for face in faces], np.float32),
             "too_small": np.array([face.too_small for face in faces], bool),
             "size_px": np.array([face.size_px for face in faces], np.float32),
             "effective_px": np.array([face.effective_px for face in faces], np.float32),

@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 _PHOTO_COLUMNS = ("source", "width", "height")
 _BOX_COLUMNS = ("face", "x1", "y1", "x2", "y2", "detection_score", "size_px", "effective_px")
-_ANSWER_COLUMNS = ("expression", "probability", "certain")
+_ANSWER_COLUMNS = ("expression", "probability", "certain", "legible")
 
 FACE_COLUMNS = (*_PHOTO_COLUMNS, *_BOX_COLUMNS, *_ANSWER_COLUMNS, "too_small", *EXPRESSIONS, "error")
 """Columns of a photo's rows."""
@@ -33,6 +33,7 @@ def face_to_dict(face: Face) -> dict[str, Any]:
         "probability": rounded(face.probability),
         "probabilities": rounded_all(face.probabilities),
         "certain": face.certain,
+        "legible": rounded(face.legible),
         "too_small": face.too_small,
     }
 
@@ -55,6 +56,7 @@ def crop_to_dict(file: str, answer: Expression | None, error: str | None) -> dic
         "expression": answer and answer.expression,
         "probability": answer and rounded(answer.probability),
         "certain": answer and answer.certain,
+        "legible": answer and rounded(answer.legible),
         "error": error,
         "probabilities": answer and rounded_all(answer.probabilities),
     }

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fsrfer.errors import ModelError
+from fsrfer.images import crop_faces, to_grey
+from fsrfer.recognition.legibility import SIDE, LegibilityModel
 from fsrfer.recognition.regions import Rectangle, cover
 from fsrfer.recognition.yunet import YuNet, concatenate, read_bundled_weights
 from fsrfer.types import Detections, FloatArray, UInt8Image
@@ -23,6 +25,12 @@ THRESHOLD = 0.7
 THRESHOLD_SMALL = 0.6
 SMALL = 16
 """Faces below `SMALL` pixels score lower however much they are enlarged; above, that score means hands, shoes and ties."""
+
+DOUBTFUL = 0.85
+"""Boxes of `SMALL` pixels or more that score less are looked at again, by the network that tells what is legible."""
+
+LEAST_LEGIBLE = 0.1
+"""What is less legible is no face: a shoe, a hat, a collar with its tie. Hidden faces are mostly more, and stay."""
 
 OVERLAP = 160
 """Of neighbouring tiles, in pixels of the pass: larger than any face an enlarged pass is asked for."""
@@ -76,6 +84,7 @@ class Detector:
             ModelError: the weights are missing, changed, or no YuNet.
         """
         self._origin, self._threads = preset if str(preset) in PRESETS else Path(preset).absolute(), threads
+        self._legibility = LegibilityModel(threads)
         if str(preset) in PRESETS:
             self.enlargements = PRESETS[str(preset)]
             self._network = YuNet(read_bundled_weights(), "the bundled detector", threads)
@@ -100,7 +109,17 @@ class Detector:
         found = concatenate([self._look_shrunken(image, shrink) for shrink in self.shrinks(height, width)])
         places = places_of_small_faces(found, height, width) if self.enlargements else []
         closer = [self._look_closer(image, place, factor) for place in places for factor in self.enlargements]
-        return suppress(clip(likely(concatenate([found, *closer])), height, width))
+        return self._without_things(image, suppress(clip(likely(concatenate([found, *closer])), height, width)))
+
+    def _without_things(self, image: UInt8Image, found: Detections) -> Detections:
+        """Without boxes of low scores that a second look shows to be no face."""
+        doubtful = (found.scores < DOUBTFUL) & (_sides(found.boxes)[:, 1] >= SMALL)
+        if not doubtful.any():
+            return found
+        crops = crop_faces(to_grey(image), found.boxes[doubtful].tolist(), SIDE, 0.0)
+        things = np.zeros(len(found), bool)
+        things[doubtful] = self._legibility.legible(crops) < LEAST_LEGIBLE
+        return _select(found, ~things)
 
     def shrinks(self, height: int, width: int) -> list[float]:
         """How many times smaller a picture of this size is looked at; 1 is as it is."""

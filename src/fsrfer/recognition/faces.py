@@ -5,10 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from fsrfer import images
 from fsrfer.model_file import ModelInfo
 from fsrfer.recognition.certainty import MIN_FACE, CertaintyRule
 from fsrfer.recognition.detection import Detector
+from fsrfer.recognition.legibility import LegibilityModel, are_cut_off
 from fsrfer.recognition.model import Answers, ExpressionModel
 from fsrfer.types import Detections, Expression, Face, UInt8Image
 
@@ -35,7 +38,7 @@ class CropModel(Protocol):
         """A whole picture (RGB) in the colours that crops are taken in."""
 
     def answers(self, crops: UInt8Image) -> Answers:
-        """Probabilities (and effective heights) of crops, N x size x size (x 3)."""
+        """Probabilities (and effective heights, and how legible they are) of crops, N x size x size (x 3)."""
 
 
 class FaceRecognizer:
@@ -67,6 +70,7 @@ class FaceRecognizer:
         self.model: CropModel = ExpressionModel(model, threads) if isinstance(model, str | Path) else model
         self.rule = CertaintyRule.of_model(self.model.info, min_face)
         self._named_detector, self._threads = detector, threads
+        self._legibility = LegibilityModel(threads)
 
     @cached_property
     def detector(self) -> FaceDetector:
@@ -87,17 +91,26 @@ class FaceRecognizer:
         """Detections of a picture with their expressions, in the same order."""
         if not len(found):
             return ()
-        return self.assemble(found, self.expressions(self.crops(rgb, found), heights_of(found)))
+        cut_off = are_cut_off(found, *rgb.shape[:2]).tolist()
+        return self.assemble(found, self.expressions(self.crops(rgb, found), heights_of(found), cut_off))
 
-    def expressions(self, crops: UInt8Image, heights: Sequence[float]) -> list[Expression]:
+    def expressions(
+        self, crops: UInt8Image, heights: Sequence[float], cut_off: Sequence[bool] | None = None
+    ) -> list[Expression]:
         """What N crops show, judged.
 
         Args:
             crops: uint8, N x size x size (x 3), as the model takes them.
             heights: N: of the faces in pixels, before they were cropped.
+            cut_off: N: whether the picture's edge takes a part of the face that expressions are told by; None where that
+                is not known.
         """
-        answers = zip(self.model.answers(crops).each(), heights, strict=True)
-        return [self.rule.judge(row, height, effective) for (row, effective), height in answers]
+        answers = self.model.answers(crops)
+        legible = self._legibility.legible(crops) if answers.legible is None else answers.legible
+        if cut_off is not None:
+            legible = np.where(cut_off, np.float32(0), legible)
+        rows = zip(answers.each(), heights, legible.tolist(), strict=True)
+        return [self.rule.judge(row, height, effective, told) for (row, effective), height, told in rows]
 
     def assemble(self, found: Detections, answers: Iterable[Expression]) -> tuple[Face, ...]:
         """Faces from what was found and what each shows."""
@@ -117,6 +130,7 @@ class FaceRecognizer:
             certain=answer.certain,
             too_small=self.rule.is_too_small(answer.size_px),
             effective_px=answer.effective_px,
+            legible=answer.legible,
         )
 
 

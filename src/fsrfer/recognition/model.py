@@ -20,6 +20,9 @@ from fsrfer.types import FloatArray, UInt8Image
 EFFECTIVE = "effective_px"
 """Output of the graphs that estimate how high a face is by its detail."""
 
+LEGIBLE = "legible"
+"""Output of the graphs that tell how likely an expression can be told from a face at all."""
+
 BATCH = 64
 """Faces in one run of the network: enough to be quick, little enough to bound memory."""
 
@@ -35,10 +38,13 @@ class Answers:
         probabilities: float32, N x 7 in the order of `EXPRESSIONS`; each row sums to 1.
         effective_px: float32, N: height in pixels that each face's detail amounts to, as estimated from the crop alone and
             so blind to the height of its box, from 1 to the side of the crop; None where the model does not estimate it.
+        legible: float32, N: how likely an expression can be told, 0..1; None where the model does not say, as today's bundled
+            ones.
     """
 
     probabilities: FloatArray
     effective_px: FloatArray | None
+    legible: FloatArray | None = None
 
     def each(self) -> Iterator[tuple[FloatArray, float | None]]:
         """Crop by crop: its probabilities (float32, 7) and its effective height."""
@@ -94,7 +100,7 @@ class ExpressionModel:
         data, where = read_model(name)
         self.sha256 = verify_seal(data, where)
         self._session = open_session(data, where, threads)
-        self.info = _read_info(self._session, where)
+        self.info = read_info(self._session, where)
         self._columns = _columns(self.info.labels, where)
         self._outputs = _outputs(self._session, where)
 
@@ -118,26 +124,32 @@ class ExpressionModel:
         return self.answers(crops).probabilities
 
     def answers(self, crops: UInt8Image) -> Answers:
-        """Calibrated probabilities of each crop, and its effective height; ``crops`` as for `probabilities`."""
+        """Calibrated probabilities of each crop, and what else the model tells; ``crops`` as for `probabilities`."""
         chunks = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
         parts = [self._answers_of_chunk(chunk) for chunk in chunks]
         if len(parts) == 1:
             return parts[0]
         rows = np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *(part.probabilities for part in parts)])
-        if EFFECTIVE not in self._outputs:
-            return Answers(rows, None)
         heights = [part.effective_px for part in parts if part.effective_px is not None]
-        return Answers(rows, np.concatenate([np.zeros(0, np.float32), *heights]))
+        legible = [part.legible for part in parts if part.legible is not None]
+        none = np.zeros(0, np.float32)
+        return Answers(
+            rows,
+            np.concatenate([none, *heights]) if EFFECTIVE in self._outputs else None,
+            np.concatenate([none, *legible]) if LEGIBLE in self._outputs else None,
+        )
 
     def _answers_of_chunk(self, crops: UInt8Image) -> Answers:
         faces = as_network_input(crops)
         views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip else [faces]
-        outputs = [self._session.run(self._outputs, {"faces": view}) for view in views]
-        probabilities = _mean([softmax(logits / self.info.temperature) for logits, *_ in outputs])[:, self._columns]
-        if EFFECTIVE not in self._outputs:
-            return Answers(probabilities, None)
-        heights = _mean([height.reshape(len(crops)) for _, height in outputs])
-        return Answers(probabilities, np.minimum(np.maximum(heights, LEAST_EFFECTIVE), self.info.size))
+        runs = [self._session.run(self._outputs, {"faces": view}) for view in views]
+        logits, *rest = zip(*runs, strict=True)
+        probabilities = _mean([softmax(view / self.info.temperature) for view in logits])[:, self._columns]
+        means = (_mean([view.reshape(len(crops)) for view in output]) for output in rest)
+        told = dict(zip(self._outputs[1:], means, strict=True))
+        if EFFECTIVE in told:
+            told[EFFECTIVE] = np.minimum(np.maximum(told[EFFECTIVE], LEAST_EFFECTIVE), self.info.size)
+        return Answers(probabilities, told.get(EFFECTIVE), told.get(LEGIBLE))
 
 
 def as_network_input(crops: UInt8Image) -> FloatArray:
@@ -152,7 +164,12 @@ def softmax(logits: NDArray[np.floating]) -> FloatArray:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
 
 
-def _read_info(session: Any, where: str) -> ModelInfo:
+def read_info(session: Any, where: str) -> ModelInfo:
+    """The description in an opened model file.
+
+    Raises:
+        ModelError: it has none, or one that this version does not understand.
+    """
     metadata = session.get_modelmeta().custom_metadata_map
     if INFO_KEY not in metadata:
         raise ModelError(f"{where}: sealed, but without a description; export the model again")
@@ -176,9 +193,9 @@ def _mean(views: Sequence[NDArray[np.floating]]) -> FloatArray:
 
 
 def _outputs(session: Any, where: str) -> list[str]:
-    """The outputs to ask for: ``logits``, then `EFFECTIVE` if the graph has it."""
+    """The outputs to ask for: ``logits``, then `EFFECTIVE` and `LEGIBLE` if the graph has them."""
     inputs = [item.name for item in session.get_inputs()]
     given = [item.name for item in session.get_outputs()]
     if inputs != ["faces"] or "logits" not in given:
         raise ModelError(f"{where}: it must take 'faces' and give 'logits'; export the model again")
-    return ["logits", EFFECTIVE] if EFFECTIVE in given else ["logits"]
+    return ["logits", *(name for name in (EFFECTIVE, LEGIBLE) if name in given)]

@@ -38,6 +38,7 @@ class Pool:
         weight: sum of the weights.
         size: weighted sum of heights in pixels.
         effective: weighted sum of effective heights in pixels; of heights where the model does not estimate them.
+        told: weighted sum of how legible the frames are.
         time: of the last frame, in seconds.
         frames: how many were added.
     """
@@ -46,13 +47,14 @@ class Pool:
     weight: float
     size: float
     effective: float
+    told: float
     time: float
     frames: int
 
     @classmethod
     def empty(cls) -> "Pool":
         """No frame yet."""
-        return cls(np.zeros(len(EXPRESSIONS)), 0.0, 0.0, 0.0, 0.0, 0)
+        return cls(np.zeros(len(EXPRESSIONS)), 0.0, 0.0, 0.0, 0.0, 0.0, 0)
 
     def add(self, answer: Expression, time: float, half_life: float = np.inf) -> "Pool":
         """The pool with one more frame's answer; what it held has decayed meanwhile by ``half_life`` seconds."""
@@ -66,6 +68,7 @@ class Pool:
             weight=self.weight * kept + weight,
             size=self.size * kept + weight * size_px,
             effective=self.effective * kept + weight * effective,
+            told=self.told * kept + weight * answer.legible,
             time=time,
             frames=self.frames + 1,
         )
@@ -87,6 +90,11 @@ class Pool:
         """Weighted mean effective height in pixels; `size_px` where the model does not estimate it."""
         return self.effective / max(self.weight, 1e-12)
 
+    @property
+    def legible(self) -> float:
+        """Weighted mean of how legible the frames are, 0..1."""
+        return self.told / max(self.weight, 1e-12)
+
     def to_dict(self) -> dict[str, Any]:
         """The pool as plain values that JSON can hold."""
         return {
@@ -94,6 +102,7 @@ class Pool:
             "weight": self.weight,
             "size": self.size,
             "effective": self.effective,
+            "told": self.told,
             "time": self.time,
             "frames": self.frames,
         }
@@ -115,11 +124,11 @@ class Smoother:
         self.pools = dict(pools or {})
         self._half_life = half_life
 
-    def add(self, number: int, answer: Expression, time: float) -> FloatArray:
-        """Take one more frame's answer for a face; returns its pooled probabilities (float32, 7)."""
+    def add(self, number: int, answer: Expression, time: float) -> Pool:
+        """Take one more frame's answer for a face; returns all that is pooled of it."""
         pool = self.pools.get(number, Pool.empty()).add(answer, time, self._half_life)
         self.pools[number] = pool
-        return pool.probabilities
+        return pool
 
     def keep(self, numbers: Iterable[int]) -> None:
         """Forget all faces but these."""

@@ -17,6 +17,7 @@ from fsrfer.errors import InputError
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.faces import CropModel, FaceDetector, FaceRecognizer, heights_of
+from fsrfer.recognition.legibility import are_cut_off
 from fsrfer.recognition.model import BATCH
 from fsrfer.types import Box, Detections, Expression, UInt8Image
 from fsrfer.video.cuts import CutDetector
@@ -44,6 +45,7 @@ class _Found:
     detected: bool
     numbers: list[int]
     crops: UInt8Image
+    cut_off: list[bool]
     tracks: tuple[Track, ...]
     started: int
 
@@ -181,14 +183,17 @@ class VideoRecognizer:
                 numbers, boxes = self._tracker.predicted(frame.time, *frame.rgb.shape[:2])
         with self.watch.measure("crop"):
             crops = self.faces.crops(frame.rgb, boxes) if len(boxes) else np.zeros(0, np.uint8)
-        return _Found(number, frame, boxes, detect, numbers, crops, self._tracker.tracks, self._tracker.started)
+        cut_off = are_cut_off(boxes, *frame.rgb.shape[:2]).tolist()
+        followed = self._tracker.tracks, self._tracker.started
+        return _Found(number, frame, boxes, detect, numbers, crops, cut_off, *followed)
 
     def _recognise(self, together: Sequence[_Found], pictures: bool) -> Iterator[tuple[FrameResult, TrackingState]]:
         """Answers of several frames in one batch, then each frame's result and the state after it."""
         crops = [found.crops for found in together if len(found.crops)]
         heights = [height for found in together for height in heights_of(found.boxes)]
+        cut_off = [cut for found in together for cut in found.cut_off]
         with self.watch.measure("recognise"):
-            answers = iter(self.faces.expressions(np.concatenate(crops), heights) if crops else ())
+            answers = iter(self.faces.expressions(np.concatenate(crops), heights, cut_off) if crops else ())
         for found in together:
             with self.watch.measure("smooth"):
                 faces = self._tracked(found, list(islice(answers, len(found.boxes))))
@@ -206,8 +211,8 @@ class VideoRecognizer:
         return tuple(TrackedFace(number, face, answer, found.detected) for number, face, answer in rows)
 
     def _pooled(self, number: int, answer: Expression, time: float) -> Expression:
-        probabilities = self._smoother.add(number, answer, time)
-        return self.faces.rule.judge(probabilities, answer.size_px, answer.effective_px)
+        pool = self._smoother.add(number, answer, time)
+        return self.faces.rule.judge(pool.probabilities, answer.size_px, answer.effective_px, pool.legible)
 
 
 def _gather(found: Iterable[_Found], most: int) -> Iterator[list[_Found]]:

@@ -29,7 +29,7 @@ from fsrfer.video.writer import VideoWriter
 STATE = "progress.json"
 
 _BOX = ("x1", "y1", "x2", "y2")
-_ANSWER = ("expression", "probability", "certain", "too_small")
+_ANSWER = ("expression", "probability", "certain", "legible", "too_small")
 
 FACE_COLUMNS = (
     *("time", "track", *_BOX, "detection_score", "detected", "size_px", "effective_px", *_ANSWER, *EXPRESSIONS),
@@ -90,7 +90,7 @@ class Window:
         """Its faces."""
         tally = Tally()
         for pool in self.pools.values():
-            answer = rule.judge(pool.probabilities, pool.size_px, pool.effective_px)
+            answer = rule.judge(pool.probabilities, pool.size_px, pool.effective_px, pool.legible)
             tally.add(answer, rule.is_too_small(pool.size_px))
         return tally
 

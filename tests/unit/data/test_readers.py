@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from fsrfer.data.dataset import fingerprint, load_pixels
+from fsrfer.data.ferplus import read_all
 from fsrfer.data.readers import parse_sources, read
 from fsrfer.errors import DataError
 from fsrfer.labels import EXPRESSIONS
@@ -40,6 +41,13 @@ def test_ferplus_majority_and_votes(ferplus):
     np.testing.assert_allclose(dataset.votes[1], [0.5, 0, 0, 0.5, 0, 0, 0])
     np.testing.assert_allclose(dataset.votes.sum(1), 1)
     assert dataset.class_counts()["neutral"] == 1
+
+
+def test_ferplus_votes_tell_of_which_faces_nothing_can_be_told(ferplus):
+    judged = read_all(ferplus, "valid")
+    assert [one.path.name for one in judged] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    assert [one.winner for one in judged][2:4] == ["contempt", "not-a-face"]
+    np.testing.assert_allclose([one.told for one in judged], [1, 1, 0.9, 0, 1])
 
 
 def test_ferplus_bad_rows_say_which_line(ferplus):

@@ -24,3 +24,11 @@ def test_the_effective_height_never_exceeds_the_height() -> None:
     rule = CertaintyRule(0.1)
     answers = [rule.judge(np.full(7, 1 / 7, np.float32), 20, estimate) for estimate in (9.5, 48.0, None)]
     assert [answer.effective_px for answer in answers] == [9.5, 20, None]
+
+
+def test_nothing_is_certain_of_what_cannot_be_told() -> None:
+    rule = CertaintyRule(0.55)
+    answers = [rule.judge(PROBABILITIES, 20, legible=told) for told in (1.0, 0.5, 0.49, 0.0)]
+    assert [answer.certain for answer in answers] == [True, True, False, False]
+    assert [answer.legible for answer in answers] == [1.0, 0.5, 0.49, 0.0]
+    assert {answer.expression for answer in answers} == {"fear"}

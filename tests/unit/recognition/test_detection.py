@@ -47,6 +47,17 @@ def test_everyone_in_a_group_is_found_and_hardly_anything_else(
     assert (np.diff(found.scores) <= 0).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "faces", "thing"), [("solvay1927.jpg", 29, (729, 288)), ("group-5.jpg", 7, (1283, 1417))]
+)
+def test_a_tie_and_a_hat_are_no_faces(
+    photos: Path, default: Detector, name: str, faces: int, thing: tuple[int, int]
+) -> None:
+    found = default.detect(load_rgb(photos / name))
+    assert len(found) == faces
+    assert np.abs(found.boxes[:, :2] - thing).max(axis=1).min() > 20
+
+
 def test_landmarks_lie_about_their_boxes_eyes_above_the_mouth(photos: Path, fast: Detector) -> None:
     found = fast.detect(load_rgb(photos / "stock-group-1.jpg"))
     assert found.landmarks is not None

@@ -92,6 +92,14 @@ def test_a_batch_gives_the_effective_heights_that_its_faces_give_alone(tmp_path:
     assert none.shape == (0,)
 
 
+def test_a_graph_may_tell_how_legible_a_face_is(tmp_path: Path, seven: UInt8Image) -> None:
+    model = ExpressionModel(write_toy(tmp_path / "toy.onnx", effective="N", legible=0.25, flip=True), threads=1)
+    legible = model.answers(np.tile(seven, (10, 1, 1))).legible
+    assert legible is not None
+    np.testing.assert_array_equal(legible, np.full(70, 0.25, np.float32))
+    assert ExpressionModel(write_toy(tmp_path / "silent.onnx", legible=None), threads=1).answers(seven).legible is None
+
+
 def test_the_model_decides_on_size_and_colour(tmp_path: Path) -> None:
     model = ExpressionModel(write_toy(tmp_path / "toy.onnx", colour="rgb", size=56), threads=1)
     rgb = np.random.default_rng(0).integers(0, 256, (56, 56, 3), np.uint8)

@@ -111,6 +111,7 @@ def test_what_is_no_file_of_a_picture_says_what_to_do(source: str, advice: str) 
     assert advice in found.error
 
 
+@pytest.mark.filterwarnings("ignore::fsrfer.errors.FsrferWarning")
 def test_drawings_are_no_photos(album: Path) -> None:
     inner = album / "inner"
     assert names(expand([album], leave_out=inner), album) == ["a.JPG", "b.png"]

@@ -111,6 +111,15 @@ def test_a_frame_counts_by_its_effective_height() -> None:
     assert Pool.from_dict(pool.to_dict()).effective_px == pool.effective_px
 
 
+def test_how_legible_a_track_is_follows_its_frames() -> None:
+    row = np.full(7, 1 / 7, np.float32)
+    pool = Pool.empty()
+    for told in (1.0, 1.0, 0.1):
+        pool = pool.add(RULE.judge(row, 40, legible=told), 0.0)
+    assert pool.legible == pytest.approx(0.7)
+    assert Pool.from_dict(pool.to_dict()).legible == pool.legible
+
+
 def test_a_frame_without_an_effective_height_counts_by_its_height() -> None:
     pool = Pool.empty().add(certain(0, 0.9, 16), 0.0).add(certain(0, 0.9, 32), 0.0)
     assert pool.effective_px == pool.size_px == pytest.approx(28.8)
@@ -149,7 +158,7 @@ def test_the_past_fades() -> None:
     smoother = Smoother(half_life=0.5)
     for step in range(10):
         smoother.add(1, certain(0, 0.9), step * 0.2)
-    answers = [int(smoother.add(1, certain(4, 0.9), 2.0 + step * 0.2).argmax()) for step in range(10)]
+    answers = [int(smoother.add(1, certain(4, 0.9), 2.0 + step * 0.2).probabilities.argmax()) for step in range(10)]
     assert answers[0] == 0
     assert answers[-1] == 4
 

@@ -56,7 +56,7 @@ def main(folder: Path) -> int:
     with tarfile.open(sdist) as archive:
         faults[sdist] = sdist_faults(archive.getnames(), package)
     for path, found in faults.items():
-        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {'; '.join(found) or 'complete'}")  # noqa: T201
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {'; '.join(found) or 'complete'}")
     return 1 if any(faults.values()) else 0
 
 

@@ -6,14 +6,24 @@ The page is one HTML file that asks nobody for anything: no script, no font, no 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fsrfer.group.estimate import GroupEstimate, Share
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.charts import Point, histogram, share_bars, timeline
 from fsrfer.output.render import render
 from fsrfer.output.rows import Row
+from fsrfer.types import GroupEstimate, Share
 
 MOST_POINTS = 240
 """On a timeline; neighbours are averaged until there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLine:
+    """One face in words: which it is, its expression, that answer's probability, and a remark such as "uncertain"."""
+
+    name: str
+    expression: str
+    probability: float
+    remark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class Report:
         sizes: faces by bins of their height in pixels; None for a count that is withheld.
         warnings: what the reader has to know first, such as that the clip was damaged.
         facts: how it was made, name and value.
+        faces: instead of shares, where there are fewer than five.
     """
 
     title: str
@@ -43,6 +54,7 @@ class Report:
     sizes: Mapping[str, int | None]
     warnings: Sequence[str]
     facts: Sequence[tuple[str, str]]
+    faces: Sequence[FaceLine] = ()
 
     def to_html(self) -> str:
         """The page."""
@@ -107,14 +119,20 @@ def average(points: Sequence[Point]) -> Point:
     telling = [point for point in points if point.shares]
     weight = sum(point.faces for point in telling)
     shares = {
-        name: Share(*(_mean(telling, name, end, weight) for end in ("value", "low", "high")))
+        name: Share(
+            sum(point.shares[name].value * point.faces for point in telling) / weight,
+            _mean(telling, name, "low", weight),
+            _mean(telling, name, "high", weight),
+        )
         for name in (EXPRESSIONS if weight > 0 else ())
     }
     return Point(points[0].start, points[-1].end, sum(point.faces for point in points) / len(points), shares)
 
 
-def _mean(points: Sequence[Point], name: str, end: str, weight: float) -> float:
-    return sum(float(getattr(point.shares[name], end)) * point.faces for point in points) / weight
+def _mean(points: Sequence[Point], name: str, end: str, weight: float) -> float | None:
+    """None where a point has no interval."""
+    ends = [(getattr(point.shares[name], end), point.faces) for point in points]
+    return None if any(value is None for value, _ in ends) else sum(value * faces for value, faces in ends) / weight
 
 
 def _point(row: Row) -> Point:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsrfer.group.estimate import Tally, estimate
+from fsrfer.group.estimate import LEAST_PEOPLE, Tally, estimate
 from fsrfer.output.charts import Point
-from fsrfer.output.page import Report, Timeline, counts_of
+from fsrfer.output.page import FaceLine, Report, Timeline, counts_of
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.results import PhotoResult
+from fsrfer.types import Face
 from fsrfer.version import __version__
 
 
@@ -17,6 +18,7 @@ class PhotosReport:
     def __init__(self) -> None:
         self._tally = Tally()
         self._timeline = Timeline()
+        self._faces: list[FaceLine] = []
         self._photos = self._failed = self._empty = 0
 
     def add(self, result: PhotoResult) -> None:
@@ -27,6 +29,8 @@ class PhotosReport:
             return
         self._empty += not result.faces
         self._tally.merge(result.tally())
+        if self._tally.faces < LEAST_PEOPLE:
+            self._faces += [_line(result.source, number, face) for number, face in enumerate(result.faces)]
         shares = dict(result.estimate().shares)
         self._timeline.add(Point(self._photos - 0.5, self._photos + 0.5, len(result.faces), shares))
 
@@ -52,7 +56,13 @@ class PhotosReport:
             sizes=self._tally.by_size,
             warnings=warnings,
             facts=[("model", f"SHA-256 {recognizer.sha256}"), ("fsrfer", __version__)],
+            faces=self._faces if self._tally.faces < LEAST_PEOPLE else (),
         )
+
+
+def _line(source: str, number: int, face: Face) -> FaceLine:
+    remark = "too small" if face.too_small else "" if face.certain else "uncertain"
+    return FaceLine(f"{Path(source).name}, face {number}", face.expression, face.probability, remark)
 
 
 def sources_name(sources: Sequence[str]) -> str:

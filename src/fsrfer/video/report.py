@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fsrfer.output.charts import clock
-from fsrfer.output.page import Report, counts_of, points_of
+from fsrfer.output.page import FaceLine, Report, counts_of, points_of
 from fsrfer.output.rows import Row
 from fsrfer.version import __version__
-from fsrfer.video.summary import VideoSummary
+from fsrfer.video.summary import FollowedFace, VideoSummary
 
 
 def report_of(summary: VideoSummary, rows: Iterable[Row]) -> Report:
@@ -38,7 +38,13 @@ def report_of(summary: VideoSummary, rows: Iterable[Row]) -> Report:
         sizes=summary.sizes_px,
         warnings=_warnings(summary),
         facts=list(facts.items()),
+        faces=[_line(face) for face in summary.faces or ()],
     )
+
+
+def _line(face: FollowedFace) -> FaceLine:
+    remark = "too small" if face.too_small else "" if face.answer.certain else "uncertain"
+    return FaceLine(f"face {face.track}", face.answer.expression, face.answer.probability, remark)
 
 
 def _warnings(summary: VideoSummary) -> list[str]:

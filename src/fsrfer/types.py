@@ -1,7 +1,8 @@
 """What flows between the rooms: small frozen values, checked when they are made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,63 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A share, 0..1 (or a summary of shares, -1..1), and the ends of its 95% interval, None of too few people."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Rounded, as plain values."""
+        return {name: None if end is None else round(end, 5) for name, end in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEstimate:
+    """What can be said of a group.
+
+    Attributes:
+        faces: how many were seen, those too small included.
+        counted: how many the shares rest on.
+        too_small: how many were not counted because they are below the smallest size asked for.
+        uncertain: how many have no certain expression, those too small included.
+        shares: of each expression among the counted faces; empty if none was counted. From five people on with 95% intervals;
+            of fewer the mean of their probabilities, without.
+        valence: the share of happiness less those of sadness, anger, fear and disgust, -1..1; None if none was counted.
+        corrected: whether the shares are corrected for the model's known confusion at these sizes.
+        people: how many different people the counted faces are, as far as they could be followed; in a photo as many as faces.
+    """
+
+    faces: int
+    counted: int
+    too_small: int
+    uncertain: int
+    shares: Mapping[str, Share]
+    valence: Share | None
+    corrected: bool
+    people: int = 0
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether there are enough people for intervals."""
+        return self.valence is not None and self.valence.low is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The group as plain values that JSON can hold."""
+        return {
+            "faces": self.faces,
+            "counted": self.counted,
+            "people": self.people,
+            "too_small": self.too_small,
+            "uncertain": self.uncertain,
+            "corrected": self.corrected,
+            "shares": {name: share.to_dict() for name, share in self.shares.items()},
+            "valence": self.valence and self.valence.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """All faces of a photo together.
 
@@ -92,8 +150,11 @@ class Group:
         faces: how many faces were found, those too small included.
         uncertain: how many of them have no certain expression.
         too_small: how many are below the smallest size asked for.
-        shares: share of each expression among the faces that are large enough, 0..1 (all 0 without such a face).
+        shares: share of each answer among the faces that are large enough, 0..1 (all 0 without such a face); plain counts,
+            nothing corrected.
         mean_probabilities: mean probability of each expression over the same faces.
+        estimate: the shares corrected for what the model is known to confuse, with 95% intervals; None of a single frame
+            of a video, and where no model answered.
     """
 
     faces: int
@@ -101,6 +162,17 @@ class Group:
     too_small: int
     shares: Mapping[str, float]
     mean_probabilities: Mapping[str, float]
+    estimate: GroupEstimate | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain counts as plain values that JSON can hold; the estimate stands beside them."""
+        return {
+            "faces": self.faces,
+            "uncertain": self.uncertain,
+            "too_small": self.too_small,
+            "shares": dict(self.shares),
+            "mean_probabilities": dict(self.mean_probabilities),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from contextlib import closing, contextmanager
 
 from fsrfer.cli.options import add_model_arguments, complain, non_negative, path, positive
 from fsrfer.cli.progress import with_time
+from fsrfer.group.estimate import LEAST_PEOPLE
 from fsrfer.output.tables import FORMATS
+from fsrfer.output.terminal import interval
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
 from fsrfer.video.session import EVERY, MIN_GROUP, WINDOW, VideoSession, VideoSettings
@@ -137,12 +139,18 @@ def _print(summary: VideoSummary) -> None:
         print(f"  fewer than {summary.run.min_group} faces: nothing is reported of them")
     elif not estimate.shares:
         print("  no faces large enough to count" if estimate.faces else "  no faces found")
+    elif summary.faces is not None:
+        for face in summary.faces:
+            remark = "too small" if face.too_small else "" if face.answer.certain else "uncertain"
+            print(
+                f"  face {face.track:<4} {face.answer.expression:<10} {face.answer.probability:>5.0%}   {remark}".rstrip()
+            )
+        print(f"  fewer than {LEAST_PEOPLE} faces: each one's answer, no shares of a group")
     else:
         for name, share in sorted(estimate.shares.items(), key=lambda item: -item[1].value):
-            value, low, high = share.to_dict().values()  # as in summary.json
-            print(f"  {name:<10} {value:>5.0%}   {low:.0%} to {high:.0%}")
+            print(f"  {name:<10} {share.value:>5.0%}   {interval(share)}".rstrip())
         how = "corrected for the model's known confusion" if estimate.corrected else "not corrected for confusion"
-        print(f"  95% intervals; {how}")
+        print(f"  {'95% intervals' if estimate.has_intervals else 'too few faces for intervals'}; {how}")
 
 
 def _rate(text: str) -> float:

@@ -1,29 +1,30 @@
 """From many uncertain faces to what can be said of the group: shares with intervals."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsrfer.group.counting import SIZE_EDGES, Counts
-from fsrfer.group.quantification import confusion_at, likelihood, posterior_shares
+from fsrfer.group.quantification import confusion_at, design_effect, likelihood, posterior_shares
 from fsrfer.labels import EXPRESSIONS, in_order
 from fsrfer.model_file import ModelInfo
-from fsrfer.types import Expression, Face
+from fsrfer.types import Expression, Face, Group, GroupEstimate, Share
 
 Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 """Of the intervals."""
 
-TRUST = 0.75
-"""Each face counts as this much of one: probabilities are never quite calibrated on faces of another kind (a power
-posterior: Miller & Dunson, JASA 114, 2019). ``benchmarks/quantification.py`` shows the coverage that it gives."""
+LEAST_PEOPLE = 5
+"""Of fewer, each face's answer says more than an interval that reaches from almost none to almost all."""
 
 VALENCE = {"happiness": 1.0, "sadness": -1.0, "anger": -1.0, "fear": -1.0, "disgust": -1.0}
 """Weights of the valence-like summary; neutral and surprise, which may be either, count 0."""
+
+_VALENCE = np.array([VALENCE.get(name, 0.0) for name in EXPRESSIONS])
 
 MOST_ROWS = 2048
 """Of a tally; beyond, alike faces share a row."""
@@ -32,61 +33,20 @@ _COUNT, _HEIGHT, _CLASSES = 0, 1, slice(2, None)
 """Columns of a tally's rows: how many faces, the sum of their heights, the sums of their probabilities."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share, 0..1 (or a summary of shares, -1..1), and the ends of its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Rounded, as plain values."""
-        return {"value": round(self.value, 5), "low": round(self.low, 5), "high": round(self.high, 5)}
-
-
-@dataclass(frozen=True, slots=True)
-class GroupEstimate:
-    """What can be said of a group.
-
-    Attributes:
-        faces: how many were seen, those too small included.
-        counted: how many the shares rest on.
-        too_small: how many were not counted because they are below the smallest size asked for.
-        uncertain: how many have no certain expression, those too small included.
-        shares: of each expression among the counted faces, with intervals for the crowd that they stand for; empty if none
-            was counted.
-        valence: the share of happiness less those of sadness, anger, fear and disgust, -1..1; None if none was counted.
-        corrected: whether the shares are corrected for the model's known confusion at these sizes.
-    """
-
-    faces: int
-    counted: int
-    too_small: int
-    uncertain: int
-    shares: Mapping[str, Share]
-    valence: Share | None
-    corrected: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """The group as plain values that JSON can hold."""
-        return {
-            "faces": self.faces,
-            "counted": self.counted,
-            "too_small": self.too_small,
-            "uncertain": self.uncertain,
-            "corrected": self.corrected,
-            "shares": {name: share.to_dict() for name, share in self.shares.items()},
-            "valence": self.valence and self.valence.to_dict(),
-        }
-
-
 class Tally(Counts):
     """Any number of faces in constant memory: one by one at first, alike ones together once there are many."""
 
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[Floats] = []
+
+    @classmethod
+    def of(cls, faces: Iterable[Face]) -> Self:
+        """All faces of a photo."""
+        tally = cls()
+        for face in faces:
+            tally.add(face, face.too_small)
+        return tally
 
     def add(self, answer: Expression | Face, too_small: bool) -> None:
         """Take one face. Its row goes by the effective height if there is one, as the model's confusion does."""
@@ -132,40 +92,50 @@ class Average(Counts):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shares = np.zeros((len(EXPRESSIONS) + 1, 3))
+        self._values = np.zeros(len(EXPRESSIONS) + 1)
+        self._ends, self._with_ends = np.zeros((2, len(EXPRESSIONS) + 1)), 0
         self._corrected = True
 
     def add(self, counts: Counts, group: GroupEstimate) -> None:
         """Take one group."""
         self.count_all(counts)
+        if group.valence is None:
+            return
         self._corrected &= group.corrected
-        if group.valence is not None:
-            shares = [*group.shares.values(), group.valence]
-            self._shares += group.counted * np.array([[share.value, share.low, share.high] for share in shares])
+        shares = [*group.shares.values(), group.valence]
+        values = np.array([share.value for share in shares])
+        self._values += group.counted * values
+        if group.has_intervals:
+            self._ends += group.counted * (np.array([(share.low, share.high) for share in shares]).T - values)
+            self._with_ends += group.counted
 
-    def estimate(self) -> GroupEstimate:
-        """All groups together, weighted by their faces."""
-        shares = [Share(*row) for row in (self._shares / max(self.counted, 1)).tolist()]
-        some = self.counted > 0
-        return GroupEstimate(
-            faces=self.faces,
-            counted=self.counted,
-            too_small=self.too_small,
-            uncertain=self.uncertain,
-            shares=dict(zip(EXPRESSIONS, shares[:-1], strict=True)) if some else {},
-            valence=shares[-1] if some else None,
-            corrected=self._corrected and some,
-        )
+    def estimate(self, people: int) -> GroupEstimate:
+        """All groups together, weighted by their faces.
+
+        Args:
+            people: how many different ones they are.
+        """
+        values = self._values / max(self.counted, 1)
+        shares: list[Share] = [Share(value, None, None) for value in values.tolist()]
+        if self._with_ends and people >= LEAST_PEOPLE:
+            least = np.array([0.0] * len(EXPRESSIONS) + [-1.0])
+            low, high = values + self._ends / self._with_ends
+            shares = [
+                Share(*row) for row in zip(values.tolist(), np.maximum(low, least), np.minimum(high, 1.0), strict=True)
+            ]
+        return _told(self, shares, self._corrected and self.counted > 0, people)
 
     def to_dict(self) -> dict[str, Any]:
         """The sums as plain values that JSON can hold."""
-        return {**super().to_dict(), "shares": self._shares.tolist(), "corrected": self._corrected}
+        sums = {"values": self._values.tolist(), "ends": self._ends.tolist(), "with_ends": self._with_ends}
+        return {**super().to_dict(), **sums, "corrected": self._corrected}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The reverse of `to_dict`."""
         average = super().from_dict(values)
-        average._shares, average._corrected = np.array(values["shares"]), values["corrected"]
+        average._values, average._ends = np.array(values["values"]), np.array(values["ends"])
+        average._with_ends, average._corrected = values["with_ends"], values["corrected"]
         return average
 
 
@@ -188,42 +158,52 @@ def join_alike(rows: Floats, most: int) -> Floats:
     return joined
 
 
-def estimate(tally: Tally, info: ModelInfo, people: float | None = None) -> GroupEstimate:
-    """What a tally says of the group.
+def estimate(tally: Tally, info: ModelInfo, people: int | None = None) -> GroupEstimate:
+    """What a tally says of the group: of `LEAST_PEOPLE` people or more with intervals.
 
     Args:
         tally: the faces.
         info: of the model that gave the probabilities; without ``confusion`` nothing is corrected.
-        people: how many independent faces there are, where the same ones were tallied more than once.
+        people: how many different ones the counted faces are, where the same ones were tallied more than once.
     """
+    people = tally.counted if people is None else min(people, tally.counted)
+    if people < LEAST_PEOPLE:
+        values = tally.sums / max(tally.counted, 1)
+        shares = [Share(value, None, None) for value in [*values.tolist(), float(values @ _VALENCE)]]
+        return _told(tally, shares, False, people)
     probabilities, heights, counts = tally.rows()
     confusions = {float(height): np.array(rows, np.float64) for height, rows in info.confusion.items()}
-    shares: dict[str, Share] = {}
-    valence = None
-    if len(counts):
-        independent = 1.0 if people is None else min(1.0, people / counts.sum())
-        of_faces, of_crowd = draw_shares(probabilities, heights, counts * independent * TRUST, confusions)
-        columns = zip(of_faces.T, of_crowd.T, strict=True)
-        shares = dict(zip(EXPRESSIONS, (_share(*column) for column in columns), strict=True))
-        weights = np.array([VALENCE.get(name, 0.0) for name in EXPRESSIONS])
-        valence = _share(of_faces @ weights, of_crowd @ weights)
-    return GroupEstimate(
-        faces=tally.faces,
-        counted=tally.counted,
-        too_small=tally.too_small,
-        uncertain=tally.uncertain,
-        shares=shares,
-        valence=valence,
-        corrected=bool(confusions),
-    )
+    draws = draw_shares(probabilities, heights, counts, confusions)
+    widened = np.sqrt(design_effect(draws.mean(axis=0), tally.counted, people, _calibration_faces(confusions)))
+    columns = [*zip(draws.T, np.zeros(len(EXPRESSIONS)), strict=True), (draws @ _VALENCE, -1.0)]
+    return _told(tally, [_share(column, widened, least) for column, least in columns], bool(confusions), people)
 
 
-def draw_shares(
-    probabilities: Floats, heights: Floats, counts: Floats, confusions: Mapping[float, Floats]
-) -> tuple[Floats, Floats]:
+def estimate_group(faces: Iterable[Face], info: ModelInfo) -> Group:
+    """All faces of a photo together: their plain counts, and what these say of the group."""
+    tally = Tally.of(faces)
+    return replace(tally.group, estimate=estimate(tally, info))
+
+
+def draw_shares(probabilities: Floats, heights: Floats, counts: Floats, confusions: Mapping[float, Floats]) -> Floats:
     """Draws of the shares; see `posterior_shares`. Without confusions, the probabilities are taken at their word."""
     priors = np.stack([_expected(confusions, float(height)) for height in heights])
-    return posterior_shares(likelihood(probabilities, priors), counts, np.random.default_rng(0))
+    return posterior_shares(likelihood(probabilities, priors), counts.astype(np.int64), np.random.default_rng(0))
+
+
+def _told(counts: Counts, shares: Sequence[Share], corrected: bool, people: int) -> GroupEstimate:
+    """An estimate from the counts and from the shares, that of `VALENCE` last."""
+    some = counts.counted > 0
+    return GroupEstimate(
+        faces=counts.faces,
+        counted=counts.counted,
+        too_small=counts.too_small,
+        uncertain=counts.uncertain,
+        shares=dict(zip(EXPRESSIONS, shares[:-1], strict=True)) if some else {},
+        valence=shares[-1] if some else None,
+        corrected=corrected,
+        people=people,
+    )
 
 
 def _expected(confusions: Mapping[float, Floats], height: float) -> Floats:
@@ -234,8 +214,18 @@ def _expected(confusions: Mapping[float, Floats], height: float) -> Floats:
     return np.asarray(said / said.sum())
 
 
-def _share(of_faces: Floats, of_crowd: Floats) -> Share:
-    """The mean of these faces' share, in an interval for theirs and the crowd's (only theirs can be exactly 0 or 1)."""
-    value = float(of_faces.mean())
-    ends = np.quantile(np.stack([of_faces, of_crowd]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
-    return Share(value, min(float(ends[0].min()), value), max(float(ends[1].max()), value))
+def _calibration_faces(confusions: Mapping[float, Floats]) -> Floats:
+    """How many of each class the model was calibrated on, at the height with the fewest; without confusions, it is believed."""
+    if not confusions:
+        return np.full(len(EXPRESSIONS), np.inf)
+    return np.asarray(np.min([rows.sum(axis=1) for rows in confusions.values()], axis=0))
+
+
+def _share(draws: Floats, widened: float, least: float) -> Share:
+    """The mean of some draws, in the interval that holds `LEVEL` of them, drawn apart from the mean by ``widened``."""
+    value = float(draws.mean())
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    # Faces of a few kinds have shares of a few values: the mean may then lie beyond an end, which stays where it is.
+    low -= (widened - 1) * max(value - low, 0.0)
+    high += (widened - 1) * max(high - value, 0.0)
+    return Share(value, min(max(float(low), least), value), max(min(float(high), 1.0), value))

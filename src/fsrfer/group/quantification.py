@@ -76,47 +76,63 @@ def likelihood(probabilities: NDArray[np.floating], priors: Floats) -> Floats:
 
 def posterior_shares(
     likelihoods: Floats,
-    counts: Floats,
+    counts: NDArray[np.int64],
     rng: np.random.Generator,
     prior_counts: float = PRIOR_COUNTS,
     draws: int = DRAWS,
-) -> tuple[Floats, Floats]:
-    """Draws from what the faces say about the shares: their own, and those in the crowd that they stand for.
+) -> Floats:
+    """Draws of these faces' shares from what their answers say.
 
     Gibbs sampling of a mixture with known components: classes of the faces given the shares, then shares given the
-    classes (a Dirichlet distribution). The first draws spread because each face is unsure, the second ones also because
-    faces are few: for them the prior counts as one face in all (Perks, 1947), so that a few confident faces are believed.
+    classes (a Dirichlet distribution). The draws spread because faces are unsure; they know nothing of faces not seen.
 
     Args:
         likelihoods: N x 7, up to a factor a row.
-        counts: N: how many faces each row stands for; of a fraction, that share of the draws takes one face more.
+        counts: N: how many faces each row stands for.
         rng: source of randomness.
         prior_counts: of the symmetric Dirichlet prior, a class.
         draws: how many to keep.
 
     Returns:
-        two float64 arrays, draws x 7, whose rows sum to 1: shares of these faces, and of the crowd.
+        float64, draws x 7; rows sum to 1.
 
     Raises:
         ValueError: there are no faces.
     """
     if not len(counts):
         raise ValueError("no faces, no shares")
-    shares = expectation_maximisation(likelihoods, counts)
-    of_faces, of_crowd = np.empty((2, draws, likelihoods.shape[1]))
+    shares = expectation_maximisation(likelihoods, counts.astype(np.float64))
+    kept = np.empty((draws, likelihoods.shape[1]))
     for index in range(-BURN_IN, draws):
-        responsible = likelihoods * shares
-        responsible /= responsible.sum(axis=1, keepdims=True)
-        drawn = rng.multinomial(_whole(counts, rng), responsible).sum(axis=0)
-        shares = rng.dirichlet(drawn + prior_counts)
+        classes = _draw_classes(likelihoods * shares, counts, rng)
+        shares = rng.dirichlet(classes + prior_counts)
         if index >= 0:
-            of_faces[index], of_crowd[index] = drawn / drawn.sum(), rng.dirichlet(drawn + 1 / len(drawn))
-    return of_faces, of_crowd
+            kept[index] = classes / classes.sum()
+    return kept
 
 
-def _whole(counts: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Counts rounded up or down by chance, so that their mean is kept; never none at all."""
-    whole = np.floor(counts + rng.random(len(counts))).astype(np.int64)
-    if not whole.any():
-        whole[rng.integers(len(whole))] = 1
-    return whole
+def design_effect(shares: Floats, faces: float, people: float, calibration_faces: Floats) -> float:
+    """How many times larger the variance of the shares is than if the errors of all faces were independent.
+
+    Kish (Survey Sampling, 1965). What the model makes of a class is known from finitely many calibration faces, n of
+    them, so the errors on a group's faces of that class have something in common: with a correlation of 1 / n because the
+    calibration faces are a sample, and once more because the group's own faces are one. Sightings of one person err alike.
+
+    Args:
+        shares: 7.
+        faces: how many were counted.
+        people: how many different people they are.
+        calibration_faces: 7: of each class; infinitely many of a model that is known exactly.
+    """
+    common = 2.0 * float((shares**2 / np.maximum(calibration_faces, 1.0)).sum())
+    return faces / people * (1.0 + people * common)
+
+
+def _draw_classes(weights: Floats, counts: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """How many of all faces are of each class, if each face's class is drawn with these weights (N x 7)."""
+    if counts.max() > 1:
+        return np.asarray(rng.multinomial(counts, weights / weights.sum(axis=1, keepdims=True)).sum(axis=0))
+    # Faces one by one, as most are, are drawn ten times quicker by their cumulated weights.
+    edges = weights.cumsum(axis=1)
+    beyond = rng.random((len(weights), 1)) * edges[:, -1:] >= edges[:, :-1]
+    return np.bincount(beyond.sum(axis=1), minlength=weights.shape[1])

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fsrfer.group.estimate import Share
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.colours import COLOURS
+from fsrfer.types import Share
 
 WIDTH = 860
 LABEL = 92
@@ -66,15 +66,15 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One expression of `ShareBars`: its row's middle, the length of its bar and the ends of its whisker."""
+    """One expression of `ShareBars`: its row's middle, the length of its bar and the ends of its whisker, if it has one."""
 
     name: str
     colour: str
     share: Share
     y: float
     length: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +170,8 @@ def share_bars(shares: Mapping[str, Share]) -> ShareBars:
             share=share,
             y=(row + 0.5) * BAR,
             length=max(scale * share.value, 0.5),
-            low=LABEL + scale * share.low,
-            high=LABEL + scale * share.high,
+            low=None if share.low is None else LABEL + scale * share.low,
+            high=None if share.high is None else LABEL + scale * share.high,
         )
         for row, (name, share) in enumerate(ranked)
     ]
@@ -299,7 +299,8 @@ def _expression_strip(row: int, name: str, stretches: Sequence[Sequence[Point]],
 
     def spot(point: Point) -> Spot:
         share = point.shares[name]
-        low, value, high = (bottom - (bottom - top) * end for end in (share.low, share.value, share.high))
+        ends = (share.value if end is None else end for end in (share.low, share.value, share.high))
+        low, value, high = (bottom - (bottom - top) * end for end in ends)
         return Spot(x(point.middle), low, value, high)
 
     bands = [[spot(point) for point in stretch] for stretch in stretches]

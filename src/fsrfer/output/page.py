@@ -7,15 +7,25 @@ may be shown, are in its viewer.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fsrfer.group.estimate import GroupEstimate, Share
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.charts import Point, histogram, share_bars, timeline
 from fsrfer.output.render import render
 from fsrfer.output.rows import Row
 from fsrfer.output.viewer import Viewer
+from fsrfer.types import GroupEstimate, Share
 
 MOST_POINTS = 240
 """On a timeline; neighbours are averaged until there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLine:
+    """One face in words: which it is, its expression, that answer's probability, and a remark such as "uncertain"."""
+
+    name: str
+    expression: str
+    probability: float
+    remark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Report:
         warnings: what the reader has to know first, such as that the clip was damaged.
         facts: how it was made, name and value.
         viewer: of pictures and single faces; None where nothing of single faces is shown.
+        faces: instead of shares, where there are fewer than five.
     """
 
     title: str
@@ -47,6 +58,7 @@ class Report:
     warnings: Sequence[str]
     facts: Sequence[tuple[str, str]]
     viewer: Viewer | None = None
+    faces: Sequence[FaceLine] = ()
 
     def to_html(self) -> str:
         """The page."""
@@ -112,15 +124,21 @@ def average(points: Sequence[Point]) -> Point:
     telling = [point for point in points if point.shares]
     weight = sum(point.faces for point in telling)
     shares = {
-        name: Share(*(_mean(telling, name, end, weight) for end in ("value", "low", "high")))
+        name: Share(
+            sum(point.shares[name].value * point.faces for point in telling) / weight,
+            _mean(telling, name, "low", weight),
+            _mean(telling, name, "high", weight),
+        )
         for name in (EXPRESSIONS if weight > 0 else ())
     }
     faces = sum(point.faces for point in points) / len(points)
     return Point(points[0].start, points[-1].end, faces, shares, points[0].name)
 
 
-def _mean(points: Sequence[Point], name: str, end: str, weight: float) -> float:
-    return sum(float(getattr(point.shares[name], end)) * point.faces for point in points) / weight
+def _mean(points: Sequence[Point], name: str, end: str, weight: float) -> float | None:
+    """None where a point has no interval."""
+    ends = [(getattr(point.shares[name], end), point.faces) for point in points]
+    return None if any(value is None for value, _ in ends) else sum(value * faces for value, faces in ends) / weight
 
 
 def _point(row: Row) -> Point:

@@ -62,6 +62,12 @@ def crop_to_dict(file: str, answer: Expression | None, error: str | None) -> dic
     }
 
 
+def answer_to_dict(answer: Expression) -> dict[str, Any]:
+    """The answer for a face that was followed as plain values that JSON can hold."""
+    values = crop_to_dict("", answer, None)
+    return {name: value for name, value in values.items() if name not in ("file", "error")}
+
+
 def rounded_px(height: float | None) -> float | None:
     """A height as it is written: to a hundredth of a pixel."""
     return None if height is None else round(height, 2)

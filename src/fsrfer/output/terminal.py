@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fsrfer.output.rows import Row
-from fsrfer.types import Face, Group
+from fsrfer.types import Face, Group, Share
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,7 +81,7 @@ def photo_table(result: Photo) -> tuple[Any, ...]:
             f"{face.detection_score:.2f}",
         )
         table.add_row(str(number), *cells, style="" if face.certain else "dim")
-    return title, table, Text(f"  {_summary(result.group)}"), Text()
+    return title, table, Text(f"  {_summary(result.group)}{_corrected(result.group)}"), Text()
 
 
 def _summary(group: Group) -> str:
@@ -90,6 +90,27 @@ def _summary(group: Group) -> str:
     counts = f"{group.faces} {'face' if group.faces == 1 else 'faces'}, {group.uncertain} uncertain"
     small = f", {group.too_small} too small" if group.too_small else ""
     return f"{counts}{small}" + (f": {shares}" if shares else "")
+
+
+def _corrected(group: Group) -> str:
+    """A line with the shares of a group that is large enough for intervals."""
+    if group.estimate is None or not group.estimate.has_intervals:
+        return ""
+    ranked = sorted(group.estimate.shares.items(), key=lambda item: -item[1].value)
+    shares = ", ".join(f"{name} {share.value:.0%} ({interval(share)})" for name, share in ranked)
+    how = "corrected for known confusion" if group.estimate.corrected else "not corrected for confusion"
+    return f"\n  {how}, with 95% intervals: {shares}"
+
+
+def interval(share: Share) -> str:
+    """The ends of a share's interval, as they are written in JSON; nothing where there is none.
+
+    Example:
+        >>> interval(Share(0.5, 0.41, 0.62)), interval(Share(0.5, None, None))
+        ('41% to 62%', '')
+    """
+    _, low, high = share.to_dict().values()
+    return "" if low is None or high is None else f"{low:.0%} to {high:.0%}"
 
 
 def crop_table(rows: Sequence[Row]) -> "Table":

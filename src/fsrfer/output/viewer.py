@@ -13,12 +13,11 @@ from typing import Any
 
 from PIL import Image
 
-from fsrfer.group.estimate import Share
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.colours import COLOURS
 from fsrfer.output.outline import TOO_SMALL
 from fsrfer.output.rows import face_to_dict
-from fsrfer.types import Face, UInt8Image
+from fsrfer.types import Face, Share, UInt8Image
 
 MOST_PICTURES = 24
 """On one page; of more, those with the most faces are chosen."""
@@ -28,9 +27,6 @@ MOST_PIXELS = 48_000_000
 
 LARGEST_SIDE, SMALLEST_SIDE = 4096, 1280
 """Between these, in pixels, lies the longer side of what a picture is reduced to."""
-
-FEWEST_FACES = 5
-"""In a picture whose group is shown beside it; of fewer, an interval says nothing that the faces themselves do not."""
 
 MOST_ROWS = 2000
 """Of the table that is read without JavaScript; with it there is no limit."""
@@ -109,8 +105,9 @@ class Viewer:
         return max(0, sum(len(scene.faces) for scene in self.scenes) - MOST_ROWS)
 
     def _scene(self, index: int, scene: Scene) -> dict[str, Any]:
-        # One picture's group is the page's own, which stands there already.
-        shares = scene.shares if len(self.scenes) > 1 and len(scene.faces) >= FEWEST_FACES else {}
+        # One picture's group is the page's own, which stands there already; few faces say more than their shares.
+        has_intervals = all(share.low is not None for share in scene.shares.values())
+        shares = scene.shares if len(self.scenes) > 1 and has_intervals else {}
         return {
             "name": scene.name,
             "width": scene.width,

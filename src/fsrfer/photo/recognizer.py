@@ -11,7 +11,7 @@ from PIL import Image
 
 from fsrfer import images
 from fsrfer.errors import FsrferError, InputError
-from fsrfer.group.counting import count_group
+from fsrfer.group.estimate import estimate_group
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.labels import EXPRESSIONS, in_order
 from fsrfer.model_file import ModelInfo
@@ -168,7 +168,8 @@ class Recognizer:
         height, width = rgb.shape[:2]
         found = self.detector.detect(rgb) if boxes is None else user_boxes(boxes, height, width, name)
         faces = self._faces.faces(rgb, found)
-        return PhotoResult(name, width, height, faces, count_group(faces), picture=picture, info=self.info)
+        group = estimate_group(faces, self.info)
+        return PhotoResult(name, width, height, faces, group, picture=picture, info=self.info)
 
     def _small(self, rgb: UInt8Image) -> tuple[UInt8Image, float]:
         """A crop as the network takes it, and its height before, so that large pictures need not be kept."""

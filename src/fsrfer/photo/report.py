@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsrfer.group.estimate import Share, Tally, estimate
+from fsrfer.group.estimate import LEAST_PEOPLE, Tally, estimate
 from fsrfer.images import load_rgb
 from fsrfer.output.charts import Point
-from fsrfer.output.page import Report, Timeline, counts_of
+from fsrfer.output.page import FaceLine, Report, Timeline, counts_of
 from fsrfer.output.viewer import Chosen, Scene, Viewer, embedded, largest_side, scene_faces
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.results import PhotoResult
+from fsrfer.types import Face, Share
 from fsrfer.version import __version__
 
 
@@ -27,6 +28,7 @@ class PhotosReport:
         self._chosen = Chosen()
         self._tally = Tally()
         self._timeline = Timeline()
+        self._faces: list[FaceLine] = []
         self._photos = self._failed = self._empty = 0
 
     def add(self, result: PhotoResult) -> None:
@@ -37,6 +39,8 @@ class PhotosReport:
             return
         self._empty += not result.faces
         self._tally.merge(result.tally())
+        if self._tally.faces < LEAST_PEOPLE:
+            self._faces += [_line(result.source, number, face) for number, face in enumerate(result.faces)]
         shares = dict(result.estimate().shares)
         name = Path(result.source).name
         self._timeline.add(Point(self._photos - 0.5, self._photos + 0.5, len(result.faces), shares, name))
@@ -66,6 +70,7 @@ class PhotosReport:
             warnings=warnings,
             facts=[("model", f"SHA-256 {recognizer.sha256}"), ("fsrfer", __version__)],
             viewer=self._viewer(),
+            faces=self._faces if self._tally.faces < LEAST_PEOPLE else (),
         )
 
     def _scene(self, name: str, result: PhotoResult, shares: dict[str, Share]) -> Scene:
@@ -96,6 +101,11 @@ class PhotosReport:
         if self._blur and scenes:
             remarks.append("No picture is shown, so that nobody can be recognised.")
         return Viewer(scenes, remarks) if scenes else None
+
+
+def _line(source: str, number: int, face: Face) -> FaceLine:
+    remark = "too small" if face.too_small else "" if face.certain else "uncertain"
+    return FaceLine(f"{Path(source).name}, face {number}", face.expression, face.probability, remark)
 
 
 def sources_name(sources: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """What comes out of a photo or a crop, as plain data: comparable, picklable, sendable to another process."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,12 +9,12 @@ from PIL import Image
 from fsrfer import images
 from fsrfer.errors import InputError
 from fsrfer.group.counting import count_group
-from fsrfer.group.estimate import GroupEstimate, Tally, estimate
+from fsrfer.group.estimate import Tally, estimate
 from fsrfer.model_file import ModelInfo
 from fsrfer.output import exchange
 from fsrfer.output.annotation import annotate, pixelate
 from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS, Row, crop_to_dict, face_row, face_to_dict
-from fsrfer.types import Expression, Face, Group, UInt8Image
+from fsrfer.types import Expression, Face, Group, GroupEstimate, UInt8Image
 
 if TYPE_CHECKING:
     import pandas
@@ -29,7 +29,7 @@ class PhotoResult:
         source: the path as given, or a name for a picture without one.
         width, height: of the upright photo in pixels; None if it could not be decoded.
         faces: most prominent detection first.
-        group: their plain counts; `estimate` is what can be said of them.
+        group: their plain counts, and in ``group.estimate`` what can be said of them.
         error: None, or one line on why the photo could not be looked at.
         picture: what `annotated` draws on: the path of a file, which is read again, or the pixels themselves
             (height x width x 3 bytes); None where nothing is kept.
@@ -59,23 +59,23 @@ class PhotoResult:
             "height": self.height,
             "error": self.error,
             "faces": [face_to_dict(face) for face in self.faces],
-            "group": asdict(self.group),
+            "group": self.group.to_dict(),
             "estimate": None if self.info is None else self.estimate().to_dict(),
         }
 
     def tally(self) -> Tally:
         """The faces, to be summed up with those of other photos."""
-        tally = Tally()
-        for face in self.faces:
-            tally.add(face, face.too_small)
-        return tally
+        return Tally.of(self.faces)
 
     def estimate(self) -> GroupEstimate:
-        """Shares with 95% intervals that honour how uncertain each face is, corrected for the model's known confusion.
+        """``group.estimate``: shares with 95% intervals that honour how uncertain each face is, corrected for the model's
+        known confusion; of fewer than five faces the mean of their probabilities, without intervals.
 
         Raises:
             InputError: the result was not made by a model.
         """
+        if self.group.estimate is not None:
+            return self.group.estimate
         if self.info is None:
             raise InputError(f"{self.source}: no model looked at it, so nothing can be estimated")
         return estimate(self.tally(), self.info)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsrfer.labels import EXPRESSIONS, in_order
+from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.types import Expression, FloatArray
 
 Floats = NDArray[np.float64]
@@ -72,6 +73,22 @@ class Pool:
             time=time,
             frames=self.frames + 1,
         )
+
+    def join(self, other: "Pool") -> "Pool":
+        """The pool with all frames of a later one, which count alike."""
+        return Pool(
+            logs=self.logs + other.logs,
+            weight=self.weight + other.weight,
+            size=self.size + other.size,
+            effective=self.effective + other.effective,
+            told=self.told + other.told,
+            time=other.time,
+            frames=self.frames + other.frames,
+        )
+
+    def answer(self, rule: CertaintyRule) -> Expression:
+        """What all frames together say."""
+        return rule.judge(self.probabilities, self.size_px, self.effective_px, self.legible)
 
     @property
     def probabilities(self) -> FloatArray:

@@ -13,17 +13,18 @@ from typing import Any
 
 from fsrfer.errors import InputError
 from fsrfer.files import write_text
-from fsrfer.group.estimate import Average, GroupEstimate, Tally, estimate
+from fsrfer.group.estimate import LEAST_PEOPLE, Average, Tally, estimate
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.output.rows import Row, face_row, rounded
 from fsrfer.output.tables import Table, open_table
 from fsrfer.recognition.certainty import CertaintyRule
+from fsrfer.types import GroupEstimate
 from fsrfer.video.pooling import Pool
 from fsrfer.video.results import FrameResult, TrackedFace
 from fsrfer.video.state import TrackingState
-from fsrfer.video.summary import RunIdentity
+from fsrfer.video.summary import FollowedFace, RunIdentity
 from fsrfer.video.writer import VideoWriter
 
 STATE = "progress.json"
@@ -90,8 +91,7 @@ class Window:
         """Its faces."""
         tally = Tally()
         for pool in self.pools.values():
-            answer = rule.judge(pool.probabilities, pool.size_px, pool.effective_px, pool.legible)
-            tally.add(answer, rule.is_too_small(pool.size_px))
+            tally.add(pool.answer(rule), rule.is_too_small(pool.size_px))
         return tally
 
 
@@ -104,6 +104,7 @@ class Totals:
         frames, sightings, windows, withheld: how many.
         busiest: the largest number of faces counted in one window.
         followed: how many different faces were followed.
+        few: each face with all its frames pooled, by track; None once there are `LEAST_PEOPLE`, and in aggregate-only runs.
     """
 
     faces: Tally | Average
@@ -113,6 +114,7 @@ class Totals:
     withheld: int = 0
     busiest: int = 0
     followed: int = 0
+    few: dict[int, Pool] | None = None
 
     @property
     def people(self) -> int:
@@ -121,16 +123,28 @@ class Totals:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
-        return {name: getattr(self, name) for name in _TOTALS} | {"faces": self.faces.to_dict()}
+        few = None if self.few is None else {track: pool.to_dict() for track, pool in self.few.items()}
+        return {name: getattr(self, name) for name in _TOTALS} | {"faces": self.faces.to_dict(), "few": few}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Totals":
         """The reverse of `to_dict`."""
         kind = Tally if "rows" in values["faces"] else Average
-        return cls(kind.from_dict(values["faces"]), *(values[name] for name in _TOTALS))
+        few = values["few"]
+        pools = None if few is None else {int(track): Pool.from_dict(pool) for track, pool in few.items()}
+        return cls(kind.from_dict(values["faces"]), **{name: values[name] for name in _TOTALS}, few=pools)
+
+    def add_few(self, pools: Mapping[int, Pool]) -> None:
+        """Take a window's faces, as long as there are few in all."""
+        if self.few is None:
+            return
+        for track, pool in pools.items():
+            self.few[track] = self.few.get(track, Pool.empty()).join(pool)
+        if len(self.few) >= LEAST_PEOPLE:
+            self.few = None
 
 
-_TOTALS = tuple(one.name for one in fields(Totals) if one.name != "faces")
+_TOTALS = tuple(one.name for one in fields(Totals) if one.name not in ("faces", "few"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +227,8 @@ class Recorder:
             InputError: something cannot be written.
         """
         self._plan, self._rule, self._info, self._identity, self._folder = plan, rule, info, identity, folder
-        self.totals = progress.totals if progress else Totals(Average() if plan.aggregate_only else Tally())
+        new = Totals(Average()) if plan.aggregate_only else Totals(Tally(), few={})
+        self.totals = progress.totals if progress else new
         self._followed_before = self.totals.followed if progress and progress.state is None else 0
         marks: Mapping[str, int] = progress.marks if progress else {}
         self.groups = self._table("group", GROUP_COLUMNS, marks)
@@ -265,8 +280,18 @@ class Recorder:
         """The whole clip; faces that were seen in several windows make its interval no narrower."""
         faces = self.totals.faces
         if isinstance(faces, Average):
-            return faces.estimate()
-        return estimate(faces, self._info, float(self.totals.people))
+            return faces.estimate(self.totals.people)
+        return estimate(faces, self._info, self.totals.people)
+
+    def few_faces(self) -> tuple[FollowedFace, ...] | None:
+        """Each face's answer over the whole clip; None where there are enough for a group, and in aggregate-only runs."""
+        few, rule = self.totals.few, self._rule
+        if few is None or self.totals.people >= LEAST_PEOPLE:
+            return None
+        return tuple(
+            FollowedFace(track, pool.answer(rule), rule.is_too_small(pool.size_px))
+            for track, pool in sorted(few.items())
+        )
 
     def _table(self, name: str, columns: tuple[str, ...], marks: Mapping[str, int]) -> Table | None:
         if self._folder is None:
@@ -305,6 +330,7 @@ class Recorder:
             totals.faces.add(tally, group)
         else:
             totals.faces.merge(tally)
+        totals.add_few(window.pools)
 
     def _save(self, next_window: int, uneven: bool) -> None:
         if self._folder is None:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fsrfer.output.charts import clock
-from fsrfer.output.page import Report, counts_of, points_of
+from fsrfer.output.page import FaceLine, Report, counts_of, points_of
 from fsrfer.output.rows import Row
 from fsrfer.output.viewer import Viewer
 from fsrfer.version import __version__
-from fsrfer.video.summary import VideoSummary
+from fsrfer.video.summary import FollowedFace, VideoSummary
 
 
 def report_of(summary: VideoSummary, rows: Iterable[Row], viewer: Viewer | None = None) -> Report:
@@ -41,7 +41,13 @@ def report_of(summary: VideoSummary, rows: Iterable[Row], viewer: Viewer | None 
         warnings=_warnings(summary),
         facts=list(facts.items()),
         viewer=viewer,
+        faces=[_line(face) for face in summary.faces or ()],
     )
+
+
+def _line(face: FollowedFace) -> FaceLine:
+    remark = "too small" if face.too_small else "" if face.answer.certain else "uncertain"
+    return FaceLine(f"face {face.track}", face.answer.expression, face.answer.probability, remark)
 
 
 def _warnings(summary: VideoSummary) -> list[str]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fsrfer.errors import InputError
@@ -176,8 +176,9 @@ class VideoSession:
         Args:
             stopped: by the user; the run can then be resumed.
         """
-        estimate = self._recorder.close(complete=not stopped)
+        told = self._recorder.close(complete=not stopped)
         ending, totals, smallest = self.clip.ending, self._recorder.totals, self._settings.smallest
+        estimate, group = smallest.figure(totals.faces.counted, told), smallest.group(totals.faces)
         stages = {name: round(value, 2) for name, value in self._recognizer.watch.seconds.items()}
         summary = VideoSummary(
             run=self._identity,
@@ -193,10 +194,11 @@ class VideoSession:
             windows=totals.windows,
             windows_withheld=totals.withheld,
             sightings=totals.sightings,
-            group=smallest.group(totals.faces),
-            estimate=smallest.figure(totals.faces.counted, estimate),
+            group=group and replace(group, estimate=estimate),
+            estimate=estimate,
             sizes_px=smallest.counts(totals.faces.by_size),
             work=Work(round(time.perf_counter() - self._began, 2), stages, self._recognizer.dropped),
+            faces=self._recorder.few_faces(),
         )
         if self._settings.output is not None and self._recorder.groups is not None:
             write_text(self._settings.output / SUMMARY, summary.to_json())

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fsrfer.group.estimate import GroupEstimate
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.types import Group
+from fsrfer.output.rows import answer_to_dict
+from fsrfer.types import Expression, Group, GroupEstimate
 from fsrfer.version import __version__
 
 
@@ -58,6 +58,19 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowedFace:
+    """One face over the whole clip: its number, its answer with all frames pooled, and whether it is too small to count."""
+
+    track: int
+    answer: Expression
+    too_small: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The face as plain values that JSON can hold."""
+        return {"track": self.track, **answer_to_dict(self.answer), "too_small": self.too_small}
+
+
+@dataclass(frozen=True, slots=True)
 class VideoSummary:
     """The whole clip, or as much of it as was watched.
 
@@ -75,6 +88,8 @@ class VideoSummary:
         estimate: shares corrected for the model's known confusion, with 95% intervals; None where it is withheld.
         sizes_px: faces by bins of their height; None for a count that is withheld.
         work: what it took.
+        faces: each face's answer over the whole clip, where fewer than five were followed; None where there are more, and in
+            aggregate-only runs.
     """
 
     run: RunIdentity
@@ -94,6 +109,7 @@ class VideoSummary:
     estimate: GroupEstimate | None
     sizes_px: Mapping[str, int | None]
     work: Work
+    faces: tuple[FollowedFace, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as plain values that JSON can hold; shares of the group that are withheld are None."""
@@ -101,8 +117,10 @@ class VideoSummary:
         head = {"fsrfer": __version__, **values.pop("run")}
         read = {name: values.pop(name) for name in ("duration", "read_to")}
         if self.group:
-            values["group"]["shares"] = {name: self.group.shares.get(name) for name in EXPRESSIONS}
+            shares = {name: self.group.shares.get(name) for name in EXPRESSIONS}
+            values["group"] = {**self.group.to_dict(), "shares": shares}
         values["estimate"] = self.estimate and self.estimate.to_dict()
+        values["faces"] = None if self.faces is None else [face.to_dict() for face in self.faces]
         return {**head, **read, "complete": self.stopped is None, **values}
 
     def to_json(self) -> str:

@@ -148,13 +148,15 @@ def test_groups_averaged_without_their_faces() -> None:
     told = [(tally, estimate(tally, TOY_INFO)) for tally in (first, second, Tally())]
     for tally, group in told:
         average.add(tally, group)
-    whole = Average.from_dict(json.loads(json.dumps(average.to_dict()))).estimate()
+    whole = Average.from_dict(json.loads(json.dumps(average.to_dict()))).estimate(people=40)
     assert whole.faces == 40
     for name in EXPRESSIONS:
         one, other = told[0][1].shares[name], told[1][1].shares[name]
         assert whole.shares[name].value == pytest.approx((10 * one.value + 30 * other.value) / 40)
         assert whole.shares[name].high == pytest.approx((10 * one.high + 30 * other.high) / 40)
-    assert Average().estimate().shares == {}
+    few = average.estimate(people=4).shares["happiness"]
+    assert (few.value, few.low, few.high) == (whole.shares["happiness"].value, None, None)
+    assert Average().estimate(people=0).shares == {}
 
 
 def test_what_too_few_people_show_is_left_out_of_the_plain_counts() -> None:

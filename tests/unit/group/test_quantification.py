@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsrfer.evaluation.metrics import soft_confusion
-from fsrfer.group.quantification import confusion_at, expectation_maximisation, likelihood, posterior_shares
+from fsrfer.group.quantification import (
+    confusion_at,
+    design_effect,
+    expectation_maximisation,
+    likelihood,
+    posterior_shares,
+)
 from quantifiers import adjusted_count, classify_and_count, mean_probability, onto_simplex, rates
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -87,8 +93,8 @@ def test_intervals_are_wide_for_unsure_faces_and_hold_the_truth() -> None:
         held, width = [], []
         for seed in range(6):
             rows, labels = calibrated_faces(shares, 100, sharpness, seed)
-            _, crowd = posterior_shares(likelihood(rows, equal), np.ones(100), rng, draws=200)
-            low, high = np.quantile(crowd, [0.02, 0.98], axis=0)
+            draws = posterior_shares(likelihood(rows, equal), np.ones(100, int), rng, draws=400)
+            low, high = np.quantile(draws, [0.025, 0.975], axis=0)
             truth = np.bincount(labels, minlength=7) / 100
             held.append((low <= truth) & (truth <= high))
             width.append(high - low)
@@ -100,9 +106,24 @@ def test_intervals_are_wide_for_unsure_faces_and_hold_the_truth() -> None:
 
 def test_a_few_sure_faces_are_believed() -> None:
     rows = np.tile(np.where(np.arange(7) == 3, 0.98, 0.02 / 6), (3, 1))
-    faces, crowd = posterior_shares(likelihood(rows, np.full((1, 7), 1 / 7)), np.ones(3), np.random.default_rng(0))
-    assert faces[:, 3].mean() > 0.97
-    assert 0.2 < np.quantile(crowd[:, 3], 0.025) < 0.8
+    draws = posterior_shares(likelihood(rows, np.full((1, 7), 1 / 7)), np.ones(3, int), np.random.default_rng(0))
+    assert draws[:, 3].mean() > 0.97
+
+
+def test_a_row_may_stand_for_many_faces() -> None:
+    rows, _ = calibrated_faces(np.full(7, 1 / 7), 20, 1.0, 0)
+    likelihoods = likelihood(rows, np.full((1, 7), 1 / 7))
+    apart = posterior_shares(np.repeat(likelihoods, 3, axis=0), np.ones(60, int), np.random.default_rng(0), draws=2000)
+    joined = posterior_shares(likelihoods, np.full(20, 3), np.random.default_rng(1), draws=2000)
+    np.testing.assert_allclose(joined.mean(axis=0), apart.mean(axis=0), atol=0.02)
+    np.testing.assert_allclose(joined.std(axis=0), apart.std(axis=0), atol=0.01)
+
+
+def test_errors_in_common_widen_by_hand() -> None:
+    shares, calibration = np.array([0.5, 0.5, 0, 0, 0, 0, 0]), np.full(7, 100.0)
+    assert design_effect(shares, 50, 50, calibration) == pytest.approx(1 + 50 * 2 * (0.25 / 100 + 0.25 / 100))
+    assert design_effect(shares, 50, 50, np.full(7, np.inf)) == 1
+    assert design_effect(shares, 100, 50, np.full(7, np.inf)) == 2
 
 
 def test_no_faces_have_no_shares() -> None:

@@ -87,7 +87,7 @@ def test_a_photo_is_estimated_as_a_group(result: PhotoResult) -> None:
     group = result.estimate()
     assert group.counted == 2
     assert group.shares["happiness"].value > 0.3
-    assert group.shares["happiness"].high - group.shares["happiness"].low > 0.4
+    assert (group.shares["happiness"].low, group.shares["happiness"].high) == (None, None)  # of two faces
     assert result.to_dict()["estimate"]["shares"]["anger"]["value"] == pytest.approx(
         group.shares["anger"].value, abs=1e-5
     )

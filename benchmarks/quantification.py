@@ -1,7 +1,8 @@
 """How close are the shares of a group to the truth, by method, and how often do the intervals hold it?
 
 Kept-out faces are split in halves by class: one half measures the model's confusion at each factor, from the other half
-groups of known composition are drawn (compositions from a symmetric Dirichlet distribution, faces with replacement). Each
+groups of known composition are drawn (compositions from a symmetric Dirichlet distribution, faces with replacement). With
+``--own-confusion`` the model's card has the confusion, as in use, and the groups are drawn from all faces. Each
 group is shrunk by every factor and its shares are estimated by each method:
 
     count      share of each class among the likeliest answers
@@ -17,6 +18,7 @@ group is shrunk by every factor and its shares are estimated by each method:
 import argparse
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +53,13 @@ def main() -> None:
     dataset = readers.read(name, path, options.split)
     model = ExpressionModel(options.model, options.threads)
     probabilities = probabilities_by_factor(model, dataset, parse_factors(options.factors), options.cache)
-    report = measure(probabilities, dataset.labels, options, model.info)
-    print(table(report))
+    reports = {}
+    for faces in options.faces:
+        reports[str(faces)] = measure(probabilities, dataset.labels, options, model.info, faces)
+        print(f"groups of {faces} faces\n{table(reports[str(faces)])}\n", flush=True)
     if options.json:
-        facts = {"model": model.sha256, "data": name, "split": options.split, "faces": options.faces}
-        content = {**facts, "mixtures": options.mixtures, "concentration": options.concentration, "factors": report}
+        facts = {"model": model.sha256, "data": name, "split": options.split, "own_confusion": options.own_confusion}
+        content = {**facts, "mixtures": options.mixtures, "concentration": options.concentration, "faces": reports}
         write_text(options.json, json.dumps(content, indent=2) + "\n")
 
 
@@ -66,9 +70,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", required=True, metavar="NAME=PATH")
     parser.add_argument("--split", default="valid")
     parser.add_argument("--factors", default="1-8")
-    parser.add_argument("--faces", type=int, default=200, help="in a group (%(default)s)")
+    parser.add_argument("--faces", type=int, nargs="+", default=[200], help="in a group (200)")
     parser.add_argument("--mixtures", type=int, default=200, help="groups a factor (%(default)s)")
     parser.add_argument("--concentration", type=float, default=1.0, help="of the Dirichlet distribution (%(default)s)")
+    parser.add_argument("--own-confusion", action="store_true", help="of the model's card, not of a half of the faces")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, help=".npz file that keeps the model's answers from one call to the next")
@@ -97,24 +102,23 @@ def measure(
     labels: NDArray[np.int64],
     options: argparse.Namespace,
     info: ModelInfo,
+    faces: int,
 ) -> dict[str, dict[str, float]]:
     """Errors of each method and coverage of the interval, a factor."""
     rng = np.random.default_rng(options.seed)
     known, pool = halves(labels, rng)
-    groups = list(draw_groups(labels, pool, options, rng))
+    groups = list(draw_groups(labels, np.arange(len(labels)) if options.own_confusion else pool, faces, options, rng))
     heights = {factor: 48 / factor for factor in probabilities}
     confusion = {
         f"{heights[factor]:g}": soft_confusion(rows[known], labels[known]).tolist()
         for factor, rows in probabilities.items()
     }
-    calibrated = ModelInfo(
-        info.name, info.version, EXPRESSIONS, info.size, info.colour, info.margin, confusion=confusion
-    )
+    calibrated = info if options.own_confusion else replace(info, confusion=confusion)
     report: dict[str, dict[str, float]] = {}
     for factor, rows in probabilities.items():
         methods = methods_at(rows[known], labels[known])
         errors: dict[str, list[float]] = {name: [] for name in (*methods, "fsrfer")}
-        held, widths = [], []
+        held, widths, truths = [], [], []
         for chosen in groups:
             truth = np.bincount(labels[chosen], minlength=CLASSES) / len(chosen)
             for name, method in methods.items():
@@ -123,13 +127,21 @@ def measure(
             errors["fsrfer"].append(float(np.abs(value - truth).mean()))
             held.append((low <= truth) & (truth <= high))
             widths.append(high - low)
+            truths.append(truth)
         report[f"x{factor:g}"] = {
             "height_px": heights[factor],
             **{name: round(100 * float(np.mean(values)), 3) for name, values in errors.items()},
             "coverage": round(float(np.mean(held)), 4),
+            **{name: round(float(np.mean(np.array(held)[which])), 4) for name, which in by_share(np.array(truths))},
             "width": round(100 * float(np.mean(widths)), 2),
         }
     return report
+
+
+def by_share(truths: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Where the true share is none, small and large: each has a coverage of its own."""
+    for name, low, high in (("none", -1.0, 0.0), ("to_20%", 0.0, 0.2), ("above", 0.2, 1.0)):
+        yield name, (truths > low) & (truths <= high)
 
 
 def halves(labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -143,12 +155,16 @@ def halves(labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray
 
 
 def draw_groups(
-    labels: NDArray[np.int64], pool: NDArray[np.int64], options: argparse.Namespace, rng: np.random.Generator
+    labels: NDArray[np.int64],
+    pool: NDArray[np.int64],
+    faces: int,
+    options: argparse.Namespace,
+    rng: np.random.Generator,
 ) -> Iterator[NDArray[np.int64]]:
     """Groups of faces whose composition is drawn first."""
     by_class = [pool[labels[pool] == label] for label in range(CLASSES)]
     for _ in range(options.mixtures):
-        counts = rng.multinomial(options.faces, rng.dirichlet(np.full(CLASSES, options.concentration)))
+        counts = rng.multinomial(faces, rng.dirichlet(np.full(CLASSES, options.concentration)))
         yield np.concatenate([rng.choice(members, count) for members, count in zip(by_class, counts, strict=True)])
 
 

@@ -109,7 +109,7 @@ def test_what_was_done_is_not_done_twice(
     read: list[str] = []
     from fsrfer.images import load_rgb
 
-    monkeypatch.setattr("fsrfer.recognition.sources.load_rgb", lambda name: read.append(name) or load_rgb(name))
+    monkeypatch.setattr("fsrfer.recognition.sources.load_rgb", lambda name, *_: read.append(name) or load_rgb(name))
     assert main(command(toy, folder, stopped, "--resume")) == 2
     assert 0 < len(read) <= 37
 

@@ -23,6 +23,7 @@ from fsrfer.photo.journal import Journal
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.report import PhotosReport, sources_name
 from fsrfer.photo.results import PhotoResult
+from fsrfer.photo.summary import PhotosSummary
 from fsrfer.recognition import boxes
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--report", type=path, metavar="FILE.html", help="one page on all photos: the group, and face by face"
+    )
+    parser.add_argument(
+        "--summary", type=path, metavar="FILE", help="all photos as one group, with intervals: .json or .csv"
     )
     parser.add_argument(
         "--blur", action="store_true", help="pixelate every face in the annotated photos, show none in the report"
@@ -77,10 +81,11 @@ def run(options: argparse.Namespace) -> int:
     chosen = _check_outputs(options)
     sources = expand(options.sources, leave_out=options.annotate)
     inputs = [*(source.name for source in sources), options.model, options.detector, *filter(None, [options.boxes])]
-    check_outputs([options.output, options.report], inputs)
+    check_outputs([options.output, options.report, options.summary], inputs)
     box_file = boxes.read_boxes(options.boxes, [source.name for source in sources]) if options.boxes else None
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
     report = PhotosReport(len(sources), options.blur) if options.report else None
+    summary = PhotosSummary(options.summary) if options.summary else None
     failures = 0
     with _journal(options, recognizer) as journal:
         with open_photo_sink(chosen, options.output) as sink:
@@ -89,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
                 sink.write(result)
                 if report is not None:
                     report.add(result)
+                if summary is not None:
+                    summary.add(result)
                 error = result.error or (_draw(drawn, result, is_new, options.blur) if drawn else None)
                 if is_new and journal is not None:
                     journal.add(result)
@@ -97,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
                     complain(error)
         if report is not None:
             write_text(options.report, report.page(sources_name(options.sources), recognizer).to_html())
+        if summary is not None:
+            summary.write(recognizer.info)
         if journal is not None:
             journal.finish()
     return 2 if failures else 0
@@ -153,7 +162,7 @@ def _check_outputs(options: argparse.Namespace) -> str:
     if options.blur and not (options.annotate or options.report):
         raise InputError("--blur hides faces in pictures; name them with --annotate DIR or --report FILE.html")
     chosen = format_for(options.format, options.output)
-    check_outputs([options.output, options.report])
+    check_outputs([options.output, options.report, options.summary])
     if options.report is not None and options.report.suffix.lower() not in PAGES and not is_special(options.report):
         raise InputError(f"--report {options.report}: the page is HTML; let its name end in .html")
     if options.annotate is not None:

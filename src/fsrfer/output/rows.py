@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.types import Expression, Face
+from fsrfer.types import Expression, Face, GroupEstimate
 
 Row = dict[str, Any]
 
@@ -16,6 +16,12 @@ _ANSWER_COLUMNS = ("expression", "probability", "certain", "legible")
 
 FACE_COLUMNS = (*_PHOTO_COLUMNS, *_BOX_COLUMNS, *_ANSWER_COLUMNS, "too_small", *EXPRESSIONS, "error")
 """Columns of a photo's rows."""
+
+SHARE_COLUMNS = tuple(f"{name}{end}" for name in (*EXPRESSIONS, "valence") for end in ("", "_low", "_high"))
+"""Columns of a group's estimate."""
+
+ANSWER_COUNT_COLUMNS = tuple(f"count_{name}" for name in EXPRESSIONS)
+"""Columns of a group's plain counts."""
 
 CROP_COLUMNS = ("file", "size_px", "effective_px", *_ANSWER_COLUMNS, *EXPRESSIONS, "error")
 """Columns of a crop's row."""
@@ -66,6 +72,16 @@ def answer_to_dict(answer: Expression) -> dict[str, Any]:
     """The answer for a face that was followed as plain values that JSON can hold."""
     values = crop_to_dict("", answer, None)
     return {name: value for name, value in values.items() if name not in ("file", "error")}
+
+
+def share_cells(group: GroupEstimate) -> Row:
+    """A group's estimate, by `SHARE_COLUMNS`; empty where no face was counted, ends where there is no interval."""
+    row: Row = dict.fromkeys(SHARE_COLUMNS)
+    summaries = {**group.shares, **({"valence": group.valence} if group.valence else {})}
+    for name, share in summaries.items():
+        value, low, high = share.to_dict().values()
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def rounded_px(height: float | None) -> float | None:

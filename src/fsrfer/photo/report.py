@@ -13,6 +13,9 @@ from fsrfer.photo.results import PhotoResult
 from fsrfer.types import Face, Share
 from fsrfer.version import __version__
 
+MOST_LISTED = 20
+"""Faces, those too small included, that are listed where fewer than `LEAST_PEOPLE` are large enough."""
+
 
 class PhotosReport:
     """Takes results one by one, in bounded memory, and gives the page."""
@@ -39,7 +42,7 @@ class PhotosReport:
             return
         self._empty += not result.faces
         self._tally.merge(result.tally())
-        if self._tally.faces < LEAST_PEOPLE:
+        if self._tally.counted < LEAST_PEOPLE and self._tally.faces <= MOST_LISTED:
             self._faces += [_line(result.source, number, face) for number, face in enumerate(result.faces)]
         shares = dict(result.estimate().shares)
         name = Path(result.source).name
@@ -70,7 +73,7 @@ class PhotosReport:
             warnings=warnings,
             facts=[("model", f"SHA-256 {recognizer.sha256}"), ("fsrfer", __version__)],
             viewer=self._viewer(),
-            faces=self._faces if self._tally.faces < LEAST_PEOPLE else (),
+            faces=self._faces if self._tally.counted < LEAST_PEOPLE else (),
         )
 
     def _scene(self, name: str, result: PhotoResult, shares: dict[str, Share]) -> Scene:

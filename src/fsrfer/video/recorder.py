@@ -17,7 +17,7 @@ from fsrfer.group.estimate import LEAST_PEOPLE, Average, Tally, estimate
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
-from fsrfer.output.rows import Row, face_row, rounded
+from fsrfer.output.rows import ANSWER_COUNT_COLUMNS, SHARE_COLUMNS, Row, face_row, rounded, share_cells
 from fsrfer.output.tables import Table, open_table
 from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.types import GroupEstimate
@@ -38,12 +38,9 @@ FACE_COLUMNS = (
 )
 """Columns of ``faces.*``: the answer is pooled over the track's last frames, the last two columns are the frame's own."""
 
-_SHARES = tuple(f"{name}{end}" for name in (*EXPRESSIONS, "valence") for end in ("", "_low", "_high"))
 _COUNTS = ("faces", "faces_per_frame", "counted", "too_small", "uncertain")
 
-_ANSWERS = tuple(f"count_{name}" for name in EXPRESSIONS)
-
-GROUP_COLUMNS = ("start", "end", "frames", *_COUNTS, *_SHARES, "corrected", "withheld", *_ANSWERS)
+GROUP_COLUMNS = ("start", "end", "frames", *_COUNTS, *SHARE_COLUMNS, "corrected", "withheld", *ANSWER_COUNT_COLUMNS)
 """Columns of ``group.*``: a row a time window; counts and shares are empty where fewer faces than allowed were withheld."""
 
 
@@ -369,11 +366,7 @@ def group_row(window: Window, plan: Plan, tally: Tally, group: GroupEstimate | N
     counts = {name: value for name, value in asdict(group).items() if name in _COUNTS}
     row |= {**counts, "faces_per_frame": round(window.sightings / window.frames, 3), "corrected": group.corrected}
     row |= {f"count_{name}": count for name, count in plan.smallest.counts(tally.by_expression).items()}
-    summaries = {**group.shares, **({"valence": group.valence} if group.valence else {})}
-    for name, share in summaries.items():
-        value, low, high = share.to_dict().values()
-        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
-    return row
+    return row | share_cells(group)
 
 
 def unfinished(folder: Path) -> bool:

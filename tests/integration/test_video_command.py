@@ -287,3 +287,18 @@ def test_a_truncated_clip_is_told(toy: Path, clip: Path, tmp_path: Path, capsys:
     assert summary["complete"] is False
     assert 1 < summary["read_to"] < 3.5
     assert summary["stopped"] in (out / "report.html").read_text(encoding="utf-8").replace("&#x27;", "'")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of the size of files are set by ulimit")
+def test_a_video_that_cannot_be_written_costs_no_other_result(toy: Path, clip: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 360, 640, 3), np.uint8)
+    noisy = write_clip(tmp_path / "noise.mp4", list(noise), fps=5)
+    run = [sys.executable, "-m", "fsrfer.cli.main"]
+    arguments = command(toy, noisy, "-o", tmp_path / "out", "--annotate", tmp_path / "drawn.mp4", "--blur")
+    limited = ["bash", "-c", 'ulimit -f 300; exec "$@"', "_", *run, *arguments]  # 300 KiB for each file
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "drawn.mp4: the video cannot be written" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["noise.mp4", "out"]
+    assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["frames"] == 20
+    assert len(table(tmp_path / "out" / "group.csv")) == 4

@@ -6,7 +6,7 @@ expression that fewer show is counted.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -205,6 +205,7 @@ class Recorder:
     Attributes:
         totals: of the whole clip so far.
         groups: the table of time windows, or None.
+        lost_video: why the annotated video was given up, or None.
     """
 
     def __init__(
@@ -231,6 +232,7 @@ class Recorder:
         self.groups = self._table("group", GROUP_COLUMNS, marks)
         self._faces = None if plan.aggregate_only else self._table("faces", FACE_COLUMNS, marks)
         self._video = VideoWriter(video, blur, marks.get("video")) if video else None
+        self.lost_video: str | None = None
         self._window: Window | None = None
         self._rows: list[Row] = []
         self._state: TrackingState | None = progress.state if progress else None
@@ -253,8 +255,7 @@ class Recorder:
         self._window.add(result)
         if self._faces is not None:
             self._rows += [tracked_row(result.time, tracked) for tracked in result.faces]
-        if self._video is not None:
-            self._video.add(result)
+        self._draw(lambda video: video.add(result))
         self._state = state
         self.totals.followed = self._followed_before + state.started - known
 
@@ -267,8 +268,7 @@ class Recorder:
         self._write_window()
         for table in self._tables().values():
             table.finish(keep_parts=not complete)
-        if self._video is not None:
-            self._video.finish(keep_parts=not complete)
+        self._draw(lambda video: video.finish(keep_parts=not complete))
         if complete and self._folder is not None:
             (self._folder / STATE).unlink(missing_ok=True)
         return self.estimate()
@@ -310,9 +310,18 @@ class Recorder:
             self.groups.append([group_row(window, self._plan, tally, group)])
         if self._faces is not None:
             self._faces.append(self._rows)
-        if self._video is not None:
-            self._video.end_part()
+        self._draw(VideoWriter.end_part)
         self._window, self._rows = None, []
+
+    def _draw(self, act: Callable[[VideoWriter], None]) -> None:
+        """Go on without the video where it cannot be written: the other results may lie on another disk."""
+        if self._video is None:
+            return
+        try:
+            act(self._video)
+        except InputError as error:
+            self._video.give_up()
+            self._video, self.lost_video = None, str(error)
 
     def _add_to_totals(self, window: Window, tally: Tally, group: GroupEstimate | None) -> None:
         totals = self.totals

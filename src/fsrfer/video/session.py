@@ -175,6 +175,9 @@ class VideoSession:
 
         Args:
             stopped: by the user; the run can then be resumed.
+
+        Raises:
+            InputError: something could not be written; of the annotated video alone, once all else is.
         """
         told = self._recorder.close(complete=not stopped)
         ending, totals, smallest = self.clip.ending, self._recorder.totals, self._settings.smallest
@@ -204,6 +207,8 @@ class VideoSession:
             write_text(self._settings.output / SUMMARY, summary.to_json())
             page = report_of(summary, self._recorder.groups.rows(), self._shown.viewer())
             write_text(self._settings.output / REPORT, page.to_html())
+        if self._recorder.lost_video is not None:
+            raise InputError(f"{self._recorder.lost_video}; all other results are whole")
         return summary
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Writing the sampled frames as a video with the results drawn on them, faces pixelated if asked."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,17 +57,22 @@ class VideoWriter:
             raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
 
     def add(self, result: FrameResult) -> None:
-        """Draw and write one frame."""
+        """Draw and write one frame.
+
+        Raises:
+            InputError: it cannot be written, for example since the disk is full; so for `end_part` and `finish`.
+        """
         import av
 
         picture = self.draw(result)
-        if self._open is None:
-            self._open = self._start_part(picture.shape[1], picture.shape[0], result.time)
-        container, stream, start = self._open
-        canvas = fit(picture, stream.codec_context.width, stream.codec_context.height)
-        frame = av.VideoFrame.from_ndarray(canvas, format="rgb24")
-        frame.pts, frame.time_base = round((result.time - start) * TICKS), Fraction(1, TICKS)
-        container.mux(stream.encode(frame))
+        with self._reported():
+            if self._open is None:
+                self._open = self._start_part(picture.shape[1], picture.shape[0], result.time)
+            container, stream, start = self._open
+            canvas = fit(picture, stream.codec_context.width, stream.codec_context.height)
+            frame = av.VideoFrame.from_ndarray(canvas, format="rgb24")
+            frame.pts, frame.time_base = round((result.time - start) * TICKS), Fraction(1, TICKS)
+            container.mux(stream.encode(frame))
 
     def draw(self, result: FrameResult) -> UInt8Image:
         """The frame with its results; with `blur`, nobody can be recognised in it, a face that was just lost included."""
@@ -82,8 +88,9 @@ class VideoWriter:
         if self._open is None:
             return
         container, stream, _ = self._open
-        container.mux(stream.encode(None))
-        container.close()
+        with self._reported():
+            container.mux(stream.encode(None))
+            container.close()
         self._open = None
 
     def mark(self) -> int:
@@ -95,10 +102,28 @@ class VideoWriter:
         self.end_part()
         parts = self._parts()
         if parts:
-            with atomic_path(self.path) as partial:
+            with self._reported(), atomic_path(self.path) as partial:
                 join(parts, [_start_of(part) for part in parts], partial)
         if not keep_parts:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def give_up(self) -> None:
+        """Leave nothing behind, so that a full disk has room for other results."""
+        if self._open is not None:
+            with suppress(InputError), self._reported():
+                self._open[0].close()
+            self._open = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        import av
+
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{self.path}: the video cannot be written ({reason}); choose another place") from error
 
     def _start_part(self, width: int, height: int, time: float) -> "tuple[OutputContainer, VideoStream, float]":
         import av

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from fsrfer.errors import ModelError
+from fsrfer.recognition.legibility import WEIGHTS, LegibilityModel
 from fsrfer.recognition.model import ExpressionModel, bundled_models, read_model
 from fsrfer.recognition.yunet import WEIGHTS_NAME, WEIGHTS_SHA256, bundled_weights, read_bundled_weights
 from fsrfer.version import __version__
@@ -27,10 +28,16 @@ def run(options: argparse.Namespace) -> int:
     """Print what is installed; 2 if something of it is missing or damaged."""
     names = bundled_models() + ([options.model] if options.model else [])
     models = [_model(name) for name in names]
-    detector = _detector()
-    facts = {"version": __version__, "models": models, "detector": detector, "runtime": _runtime()}
+    detector, legibility = _detector(), _legibility()
+    facts = {
+        "version": __version__,
+        "models": models,
+        "detector": detector,
+        "legibility": legibility,
+        "runtime": _runtime(),
+    }
     print(json.dumps(facts, ensure_ascii=False) if options.format == "json" else "\n".join(_lines(facts)))
-    return 2 if any(part["error"] for part in (*models, detector)) else 0
+    return 2 if any(part["error"] for part in (*models, detector, legibility)) else 0
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -52,6 +59,14 @@ def _detector() -> dict[str, Any]:
     except ModelError as error:
         facts["error"] = str(error)
     return facts
+
+
+def _legibility() -> dict[str, Any]:
+    try:
+        info = LegibilityModel(threads=1).info
+    except ModelError as error:
+        return {"name": WEIGHTS[-1], "error": str(error)}
+    return {"name": info.name, "version": info.version, "size": info.size, "error": None}
 
 
 def _runtime() -> dict[str, str]:

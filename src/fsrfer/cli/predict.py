@@ -83,9 +83,9 @@ def run(options: argparse.Namespace) -> int:
     inputs = [*(source.name for source in sources), options.model, options.detector, *filter(None, [options.boxes])]
     check_outputs([options.output, options.report, options.summary], inputs)
     box_file = boxes.read_boxes(options.boxes, [source.name for source in sources]) if options.boxes else None
-    recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
     report = PhotosReport(len(sources), options.blur) if options.report else None
     summary = PhotosSummary(options.summary) if options.summary else None
+    recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
     failures = 0
     with _journal(options, recognizer) as journal:
         with open_photo_sink(chosen, options.output) as sink:

@@ -65,6 +65,7 @@ class Line:
     answer: str
     size: str
     effective: str
+    legible: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +179,5 @@ def _line(scene: Scene, number: int, face: Mapping[str, Any]) -> Line:
         answer="too small to tell" if face["too_small"] else "certain" if face["certain"] else "uncertain",
         size=f"{face['size_px']:.1f}",
         effective="" if effective is None else f"{effective:.1f}",
+        legible=f"{face['legible']:.0%}",
     )

@@ -1,9 +1,9 @@
 """How close are the shares of a group to the truth, by method, and how often do the intervals hold it?
 
-Kept-out faces are split in halves by class: one half measures the model's confusion at each factor, from the other half
-groups of known composition are drawn (compositions from a symmetric Dirichlet distribution, faces with replacement). With
-``--own-confusion`` the model's card has the confusion, as in use, and the groups are drawn from all faces. Each
-group is shrunk by every factor and its shares are estimated by each method:
+Kept-out faces are split in halves by class, several times anew: one half measures the model's confusion at each factor,
+from the other groups of known composition are drawn (compositions from a symmetric Dirichlet distribution, faces with
+replacement). With ``--own-confusion`` the confusion is that of the model's card, as in use, and the groups are drawn from
+all faces. Each group is shrunk by every factor and its shares are estimated by each method:
 
     count      share of each class among the likeliest answers
     mean       mean probability
@@ -17,6 +17,7 @@ group is shrunk by every factor and its shares are estimated by each method:
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,13 @@ def main() -> None:
         reports[str(faces)] = measure(probabilities, dataset.labels, options, model.info, faces)
         print(f"groups of {faces} faces\n{table(reports[str(faces)])}\n", flush=True)
     if options.json:
-        facts = {"model": model.sha256, "data": name, "split": options.split, "own_confusion": options.own_confusion}
+        facts = {
+            "model": model.sha256,
+            "data": name,
+            "split": options.split,
+            "own_confusion": options.own_confusion,
+            "splits": options.splits,
+        }
         content = {**facts, "mixtures": options.mixtures, "concentration": options.concentration, "faces": reports}
         write_text(options.json, json.dumps(content, indent=2) + "\n")
 
@@ -71,7 +78,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--split", default="valid")
     parser.add_argument("--factors", default="1-8")
     parser.add_argument("--faces", type=int, nargs="+", default=[200], help="in a group (200)")
-    parser.add_argument("--mixtures", type=int, default=200, help="groups a factor (%(default)s)")
+    parser.add_argument("--splits", type=int, default=10, help="in halves, each anew (%(default)s)")
+    parser.add_argument("--mixtures", type=int, default=20, help="groups a split and factor (%(default)s)")
     parser.add_argument("--concentration", type=float, default=1.0, help="of the Dirichlet distribution (%(default)s)")
     parser.add_argument("--own-confusion", action="store_true", help="of the model's card, not of a half of the faces")
     parser.add_argument("--seed", type=int, default=0)
@@ -104,38 +112,53 @@ def measure(
     info: ModelInfo,
     faces: int,
 ) -> dict[str, dict[str, float]]:
-    """Errors of each method and coverage of the interval, a factor."""
+    """Errors of each method and coverage of the interval, a factor: the mean over groups and over splits in halves."""
     rng = np.random.default_rng(options.seed)
-    known, pool = halves(labels, rng)
-    groups = list(draw_groups(labels, np.arange(len(labels)) if options.own_confusion else pool, faces, options, rng))
-    heights = {factor: 48 / factor for factor in probabilities}
-    confusion = {
-        f"{heights[factor]:g}": soft_confusion(rows[known], labels[known]).tolist()
-        for factor, rows in probabilities.items()
-    }
-    calibrated = info if options.own_confusion else replace(info, confusion=confusion)
-    report: dict[str, dict[str, float]] = {}
-    for factor, rows in probabilities.items():
-        methods = methods_at(rows[known], labels[known])
-        errors: dict[str, list[float]] = {name: [] for name in (*methods, "fsrfer")}
-        held, widths, truths = [], [], []
-        for chosen in groups:
-            truth = np.bincount(labels[chosen], minlength=CLASSES) / len(chosen)
-            for name, method in methods.items():
-                errors[name].append(float(np.abs(method(rows[chosen]) - truth).mean()))
-            value, low, high = ours(rows[chosen], heights[factor], calibrated)
-            errors["fsrfer"].append(float(np.abs(value - truth).mean()))
-            held.append((low <= truth) & (truth <= high))
-            widths.append(high - low)
-            truths.append(truth)
-        report[f"x{factor:g}"] = {
-            "height_px": heights[factor],
-            **{name: round(100 * float(np.mean(values)), 3) for name, values in errors.items()},
-            "coverage": round(float(np.mean(held)), 4),
-            **{name: round(float(np.mean(np.array(held)[which])), 4) for name, which in by_share(np.array(truths))},
-            "width": round(100 * float(np.mean(widths)), 2),
+    tallies = {factor: Results() for factor in probabilities}
+    for _ in range(options.splits):
+        known, pool = halves(labels, rng)
+        drawn_from = np.arange(len(labels)) if options.own_confusion else pool
+        groups = list(draw_groups(labels, drawn_from, faces, options, rng))
+        confusion = {
+            f"{48 / factor:g}": soft_confusion(rows[known], labels[known]).tolist()
+            for factor, rows in probabilities.items()
         }
-    return report
+        calibrated = info if options.own_confusion else replace(info, confusion=confusion)
+        for factor, rows in probabilities.items():
+            methods = methods_at(rows[known], labels[known])
+            for chosen in groups:
+                truth = np.bincount(labels[chosen], minlength=CLASSES) / faces
+                told = {name: method(rows[chosen]) for name, method in methods.items()}
+                tallies[factor].add(truth, told, ours(rows[chosen], 48 / factor, calibrated))
+    return {f"x{factor:g}": {"height_px": 48 / factor, **results.figures()} for factor, results in tallies.items()}
+
+
+class Results:
+    """Of all groups at one factor."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, list[float]] = defaultdict(list)
+        self._truths: list[Floats] = []
+        self._intervals: list[tuple[Floats, Floats]] = []
+
+    def add(self, truth: Floats, told: dict[str, Floats], own: tuple[Floats, Floats, Floats]) -> None:
+        """Take a group's true shares, those of each method, and ours with the ends of their intervals."""
+        value, low, high = own
+        for name, shares in {**told, "fsrfer": value}.items():
+            self._errors[name].append(float(np.abs(shares - truth).mean()))
+        self._truths.append(truth)
+        self._intervals.append((low, high))
+
+    def figures(self) -> dict[str, float]:
+        """Errors and widths in percentage points, coverage as a share."""
+        truths, (low, high) = np.array(self._truths), np.array(self._intervals).transpose(1, 0, 2)
+        held = (low <= truths) & (truths <= high)
+        return {
+            **{name: round(100 * float(np.mean(values)), 3) for name, values in self._errors.items()},
+            "coverage": round(float(held.mean()), 4),
+            **{name: round(float(held[which].mean()), 4) for name, which in by_share(truths) if which.any()},
+            "width": round(100 * float((high - low).mean()), 2),
+        }
 
 
 def by_share(truths: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -302,3 +302,18 @@ def test_a_video_that_cannot_be_written_costs_no_other_result(toy: Path, clip: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["noise.mp4", "out"]
     assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["frames"] == 20
     assert len(table(tmp_path / "out" / "group.csv")) == 4
+
+
+def test_another_video_of_the_same_name_and_size_is_not_resumed(
+    toy: Path, clip: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    video, out = tmp_path / "crowd.mp4", tmp_path / "out"
+    video.write_bytes(clip.read_bytes())
+    assert main(command(toy, video, "-o", out)) == 0
+    kept = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    (out / STATE).write_text(json.dumps({"identity": {name: kept[name] for name in kept}}), encoding="utf-8")
+    content = bytearray(video.read_bytes())
+    content[-1] ^= 1
+    video.write_bytes(content)
+    assert main(command(toy, video, "-o", out, "--resume")) == 2
+    assert "the video itself" in capsys.readouterr().err

@@ -188,7 +188,7 @@ class Progress:
             values = json.loads(path.read_text(encoding="utf-8"))
             if changed := identity.changed_from(values["identity"]):
                 raise InputError(
-                    f"{folder}: cannot be resumed with other settings ({', '.join(changed)}); use the same ones"
+                    f"{folder}: cannot be resumed with what has changed ({', '.join(changed)}); use the same"
                 )
             state = values["state"] and TrackingState.from_dict(values["state"])
             totals = Totals.from_dict(values["totals"])

@@ -1,5 +1,6 @@
 """A run over one video, from opening it to its summary: sampled, recognised, recorded, stopped and resumed without loss."""
 
+import hashlib
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -27,6 +28,9 @@ MIN_GROUP = 5
 
 REWATCHED = 3.0
 """Seconds that an aggregate-only run watches again on resume, twice what a face may go unseen."""
+
+ENDS = 2**20
+"""Bytes of a video's beginning and end that tell it from others."""
 
 SUMMARY, REPORT = "summary.json", "report.html"
 
@@ -252,6 +256,7 @@ def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
     return RunIdentity(
         source=clip.name,
         bytes=file.stat().st_size if file.is_file() else None,
+        ends_sha256=_ends_sha256(file) if file.is_file() else None,
         model_sha256=sha256,
         every=settings.every,
         window=settings.window,
@@ -263,6 +268,14 @@ def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
         annotate=str(settings.annotate) if settings.annotate else None,
         blur=settings.blur,
     )
+
+
+def _ends_sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        seal = hashlib.sha256(stream.read(ENDS))
+        stream.seek(max(0, file.stat().st_size - ENDS))
+        seal.update(stream.read(ENDS))
+    return seal.hexdigest()
 
 
 def _progress(settings: VideoSettings, clip: Clip, identity: RunIdentity) -> Progress | None:

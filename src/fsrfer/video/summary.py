@@ -18,6 +18,7 @@ class RunIdentity:
     Attributes:
         source: name of the video, without secrets.
         bytes: size of its file; None of a live source.
+        ends_sha256: of the file's first and last MiB, to tell it from another of its name and size; None of a live source.
         model_sha256: of the recogniser of crops.
         every: seconds between two frames looked at; 0 for every frame.
         window: length of a time window in seconds.
@@ -32,6 +33,7 @@ class RunIdentity:
 
     source: str
     bytes: int | None
+    ends_sha256: str | None
     model_sha256: str
     every: float
     window: float
@@ -45,7 +47,8 @@ class RunIdentity:
 
     def changed_from(self, saved: Mapping[str, Any]) -> list[str]:
         """Names of what differs from an identity that was saved as a dictionary."""
-        return sorted(name for name, value in asdict(self).items() if saved.get(name) != value)
+        changed = {name for name, value in asdict(self).items() if saved.get(name) != value}
+        return sorted({"the video itself" if name in ("bytes", "ends_sha256") else name for name in changed})
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,4 +316,4 @@ def test_another_video_of_the_same_name_and_size_is_not_resumed(
     content[-1] ^= 1
     video.write_bytes(content)
     assert main(command(toy, video, "-o", out, "--resume")) == 2
-    assert "the video itself" in capsys.readouterr().err
+    assert "begun with another video" in capsys.readouterr().err

@@ -187,8 +187,10 @@ class Progress:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if changed := identity.changed_from(values["identity"]):
+                if {"bytes", "ends_sha256"} & {*changed}:
+                    raise InputError(f"{folder}: begun with another video of this name; use that, or add --overwrite")
                 raise InputError(
-                    f"{folder}: cannot be resumed with what has changed ({', '.join(changed)}); use the same"
+                    f"{folder}: cannot be resumed with other settings ({', '.join(changed)}); use the same ones"
                 )
             state = values["state"] and TrackingState.from_dict(values["state"])
             totals = Totals.from_dict(values["totals"])

@@ -47,8 +47,7 @@ class RunIdentity:
 
     def changed_from(self, saved: Mapping[str, Any]) -> list[str]:
         """Names of what differs from an identity that was saved as a dictionary."""
-        changed = {name for name, value in asdict(self).items() if saved.get(name) != value}
-        return sorted({"the video itself" if name in ("bytes", "ends_sha256") else name for name in changed})
+        return sorted(name for name, value in asdict(self).items() if saved.get(name) != value)
 
 
 @dataclass(frozen=True, slots=True)

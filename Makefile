@@ -42,7 +42,7 @@ imports: $(DEV)/installed ## which part may import which
 	$(DEV)/bin/lint-imports
 
 tests: $(DEV)/installed ## pytest, examples of the documentation included, and what share of the code they reach
-	$(DEV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 docs: $(DEV)/installed ## only the examples, commands and links of the documentation
 	$(DEV)/bin/python -m pytest README.md docs src tests/docs

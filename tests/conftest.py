@@ -10,6 +10,14 @@ from support.toy_model import write_toy
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_configure() -> None:
+    """Of tests that run side by side each process has a processor of its own, or their networks' threads wait for each other."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is not None and hasattr(os, "sched_setaffinity"):
+        granted = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {granted[int(worker.removeprefix("gw")) % len(granted)]})
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The development data beside the repository; tests that need it are skipped without it."""

@@ -224,22 +224,8 @@ def _calibration_faces(confusions: Mapping[float, Floats]) -> Floats:
 def _share(draws: Floats, widened: float, least: float) -> Share:
     """The mean of some draws, in the interval that holds `LEVEL` of them, drawn apart from the mean by ``widened``."""
     value = float(draws.mean())
-    low, high = mid_quantiles(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     # Faces of a few kinds have shares of a few values: the mean may then lie beyond an end, which stays where it is.
     low -= (widened - 1) * max(value - low, 0.0)
     high += (widened - 1) * max(high - value, 0.0)
     return Share(value, min(max(float(low), least), value), max(min(float(high), 1.0), value))
-
-
-def mid_quantiles(draws: Floats, levels: Sequence[float]) -> Floats:
-    """Quantiles of the mid-distribution: a value counts half as below itself, and between two values is interpolated.
-
-    Shares of a few dozen faces move in steps, so that plain quantiles hold more than they promise (Ma, Genton & Parzen,
-    Annals of the Institute of Statistical Mathematics 63, 2011).
-
-    Example:
-        >>> mid_quantiles(np.array([0.0, 0.0, 0.5, 0.5]), [0.1, 0.5, 0.9]).tolist()
-        [0.0, 0.25, 0.5]
-    """
-    values, counts = np.unique(draws, return_counts=True)
-    return np.interp(levels, (counts.cumsum() - counts / 2) / counts.sum(), values)

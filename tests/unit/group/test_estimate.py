@@ -142,6 +142,39 @@ def test_joined_faces_say_the_same() -> None:
     assert len(joined) > 200
 
 
+def test_fewer_than_five_people_have_no_interval() -> None:
+    sure = np.where(np.arange(7) == 3, 0.96, 0.04 / 6).astype(np.float32)
+    one, twelve_times = Tally(), Tally()
+    one.add(RULE.judge(sure, 40), too_small=False)
+    for _ in range(12):
+        twelve_times.merge(one)
+    for group in (estimate(one, TOY_INFO), estimate(twelve_times, TOY_INFO, people=1)):
+        assert not group.has_intervals
+        assert group.people == 1
+        assert group.to_dict()["shares"]["happiness"] == {"value": pytest.approx(0.96), "low": None, "high": None}
+    assert estimate(twelve_times, TOY_INFO, people=5).has_intervals
+
+
+def test_groups_too_small_for_intervals_widen_no_others() -> None:
+    large, small = crowd(10, 1.0)[0], crowd(3, 1.0)[0]
+    average = Average()
+    for tally in (large, small):
+        average.add(tally, estimate(tally, TOY_INFO))
+    whole = average.estimate(people=10)
+    assert whole.has_intervals
+    assert all(0 <= share.low <= share.value <= share.high <= 1 for share in whole.shares.values())
+    assert not average.estimate(people=4).has_intervals
+
+
+def test_ten_faces_told_apart_with_certainty_leave_no_room() -> None:
+    tally = Tally()
+    for index in (3, 3, 3, 3, 3, 3, 3, 6, 6, 6):
+        tally.add(RULE.judge(np.where(np.arange(7) == index, 1 - 6e-6, 1e-6).astype(np.float32), 40), too_small=False)
+    shares = estimate(tally, TOY_INFO).shares
+    assert (shares["anger"].low, shares["anger"].high) == (0, pytest.approx(0, abs=1e-3))
+    assert (shares["happiness"].low, shares["happiness"].high) == pytest.approx((0.7, 0.7), abs=1e-3)
+
+
 def test_groups_averaged_without_their_faces() -> None:
     first, second = crowd(10, 1.0)[0], crowd(30, 1.0, seed=1)[0]
     average = Average()

@@ -42,7 +42,9 @@ imports: $(DEV)/installed ## which part may import which
 	$(DEV)/bin/lint-imports
 
 tests: $(DEV)/installed ## pytest, examples of the documentation included, and what share of the code they reach
-	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(DEV)/bin/coverage run -m pytest -n 2 --dist loadfile
+	$(DEV)/bin/coverage combine --quiet
+	$(DEV)/bin/coverage report
 
 docs: $(DEV)/installed ## only the examples, commands and links of the documentation
 	$(DEV)/bin/python -m pytest README.md docs src tests/docs
@@ -63,7 +65,7 @@ fuzz: $(DEV)/installed ## thousands of damaged pictures, videos, models and text
 	PYTHONPATH=tools $(DEV)/bin/python -m fuzzing $(FUZZ)
 
 clean: ## remove both environments and all caches
-	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage build dist site demo.png
+	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* build dist site demo.png
 
 $(DEV)/installed: pyproject.toml constraints.txt
 	$(call new_environment,$(DEV))

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
-    """Of tests that run side by side each process has a processor of its own, or their networks' threads wait for each other."""
+    """Give each of several test processes a processor of its own, or their networks' threads wait for each other."""
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # commands that tests run are not measured: it would slow them down
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is not None and hasattr(os, "sched_setaffinity"):
         granted = sorted(os.sched_getaffinity(0))

@@ -12,9 +12,11 @@ ROOT = Path(__file__).parents[1]
 
 def pytest_configure() -> None:
     """Give each of several test processes a processor of its own, or their networks' threads wait for each other."""
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # commands that tests run are not measured: it would slow them down
     worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker is not None and hasattr(os, "sched_setaffinity"):
+    if worker is None:
+        return
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # commands that tests run are not measured: it would slow them down
+    if hasattr(os, "sched_setaffinity"):
         granted = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {granted[int(worker.removeprefix("gw")) % len(granted)]})
 

@@ -21,6 +21,7 @@ include_patterns = [
     "docs/**/*.md",
     "benchmarks/README.md",
     "src/fsrfer/weights/MODEL_CARD.md",
+    "src/fsrfer/weights/legible/MODEL_CARD.md",
 ]
 
 myst_heading_anchors = 4
@@ -55,6 +56,7 @@ docs/how-to/*
 
 docs/reference/*
 src/fsrfer/weights/MODEL_CARD
+src/fsrfer/weights/legible/MODEL_CARD
 ```
 
 ```{toctree}

@@ -97,19 +97,39 @@ def locked(folder: Path) -> Iterator[None]:
     check_folder(folder)
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"{folder}: another run is writing into this folder; choose another one, or wait") from None
-    try:
-        yield
+        with _held(folder / LOCK, f"{folder}: another run is writing into this folder; choose another one, or wait"):
+            yield
     finally:
-        lock.release()
-        (folder / LOCK).unlink(missing_ok=True)
         if is_new:
             with suppress(OSError):  # it was filled
                 folder.rmdir()
+
+
+@contextmanager
+def locked_file(target: Path) -> Iterator[None]:
+    """Within the block no other run of this package works at a file; its folder must be there.
+
+    Raises:
+        InputError: another run does.
+    """
+    lock = target.with_name(f".{target.name}{LOCK}")
+    with _held(lock, f"{target}: another run is writing there; choose another file, or wait"):
+        yield
+
+
+@contextmanager
+def _held(lock: Path, busy: str) -> Iterator[None]:
+    own = FileLock(lock)
+    try:
+        own.acquire(timeout=0)
+    except Timeout:
+        raise InputError(busy) from None
+    try:
+        yield
+    finally:
+        own.release()
+        lock.unlink(missing_ok=True)
 
 
 @contextmanager

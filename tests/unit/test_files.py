@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fsrfer.errors import InputError
-from fsrfer.files import atomic_path, check_file, check_folder, check_outputs, locked, write_text
+from fsrfer.files import atomic_path, check_file, check_folder, check_outputs, locked, locked_file, write_text
 
 
 def test_the_old_file_stays_when_writing_fails(tmp_path):
@@ -133,3 +133,10 @@ def test_one_run_fills_a_folder_and_an_empty_one_is_not_left(tmp_path):
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_run_works_at_a_file(tmp_path):
+    target = tmp_path / "drawn.mp4"
+    with locked_file(target), pytest.raises(InputError, match="another run"), locked_file(target):
+        pass
+    assert not list(tmp_path.iterdir())

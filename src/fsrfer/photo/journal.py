@@ -6,14 +6,14 @@ takes from it the photos whose files have not changed since; what is written com
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from filelock import FileLock, Timeout
-
 from fsrfer.errors import InputError
-from fsrfer.group.counting import count_group
+from fsrfer.files import locked_file
+from fsrfer.group.estimate import estimate_group
 from fsrfer.model_file import ModelInfo
 from fsrfer.photo.results import PhotoResult
 from fsrfer.types import Face
@@ -39,13 +39,10 @@ class Journal:
         self.path = output.with_name(output.name + SUFFIX)
         if resume and not self.path.is_file():
             raise InputError(f"{output}: no unfinished run here; start without --resume")
-        self._lock = FileLock(output.with_name(f".{output.name}.lock"))
+        self._held = ExitStack()
         self._stream: BinaryIO | None = None
         self._done: dict[str, dict[str, Any]] = {}
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(f"{output}: another run is writing there; choose another file, or wait") from None
+        self._held.enter_context(locked_file(output))
         try:
             self._open(output, asked, resume, overwrite)
         except OSError as error:
@@ -68,7 +65,8 @@ class Journal:
             return None
         faces = tuple(_face(values) for values in kept["faces"])
         picture = Path(source).absolute()
-        return PhotoResult(source, kept["width"], kept["height"], faces, count_group(faces), picture=picture, info=info)
+        group = estimate_group(faces, info)
+        return PhotoResult(source, kept["width"], kept["height"], faces, group, picture=picture, info=info)
 
     def add(self, result: PhotoResult) -> None:
         """Keep a result; one that failed is tried again by a resumed run, so it is not kept.
@@ -92,9 +90,7 @@ class Journal:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-        if self._lock.is_locked:
-            self._lock.release()
-            Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._held.close()
 
     def _open(self, output: Path, asked: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
         if self.path.is_file() and not resume and not overwrite:

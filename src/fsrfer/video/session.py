@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fsrfer.errors import InputError
-from fsrfer.files import check_folder, check_outputs, locked, write_text
+from fsrfer.files import check_folder, check_outputs, locked, locked_file, write_text
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
@@ -227,6 +227,8 @@ class VideoSession:
         )
         if settings.output is not None:
             self._held.enter_context(locked(settings.output))
+        if settings.annotate is not None:
+            self._held.enter_context(locked_file(settings.annotate))
         faces = self._recognizer.faces
         self._identity = _identity(settings, self.clip, faces.model.sha256)
         self._progress = _progress(settings, self.clip, self._identity)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from fsrfer.errors import InputError
 from fsrfer.group.estimate import LEAST_PEOPLE, Tally, estimate
-from fsrfer.images import load_rgb
 from fsrfer.output.charts import Point
 from fsrfer.output.page import FaceLine, Report, Timeline, counts_of
 from fsrfer.output.viewer import Chosen, Scene, Viewer, embedded, largest_side, scene_faces
@@ -32,7 +32,7 @@ class PhotosReport:
         self._tally = Tally()
         self._timeline = Timeline()
         self._faces: list[FaceLine] = []
-        self._photos = self._failed = self._empty = 0
+        self._photos = self._failed = self._empty = self._unread = 0
 
     def add(self, result: PhotoResult) -> None:
         """Take one photo."""
@@ -77,14 +77,16 @@ class PhotosReport:
         )
 
     def _scene(self, name: str, result: PhotoResult, shares: dict[str, Share]) -> Scene:
-        picture = None if self._blur else result.picture
-        rgb = load_rgb(picture) if isinstance(picture, Path) else picture
+        try:
+            picture = None if self._blur else embedded(result.rgb(), self._side)
+        except InputError:  # its file is gone since: the outlines stand on plain ground
+            picture, self._unread = None, self._unread + 1
         return Scene(
             name=name,
             width=result.width or 1,
             height=result.height or 1,
             faces=scene_faces(result.faces),
-            picture=None if rgb is None else embedded(rgb, self._side),
+            picture=picture,
             shares=shares,
         )
 
@@ -101,6 +103,8 @@ class PhotosReport:
             remarks.append(
                 f"Photos are shown reduced to {self._side} pixels; sizes are those of the photos themselves."
             )
+        if self._unread:
+            remarks.append(f"Photos that could not be read again to be shown: {self._unread}.")
         if self._blur and scenes:
             remarks.append("No picture is shown, so that nobody can be recognised.")
         return Viewer(scenes, remarks) if scenes else None

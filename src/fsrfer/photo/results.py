@@ -118,14 +118,21 @@ class PhotoResult:
         Raises:
             InputError: no picture was kept, or its file is gone since.
         """
-        if self.picture is None:
-            raise InputError(f"{self.source}: there is no picture to draw on")
-        rgb = images.load_rgb(self.picture, self._own_limit()) if isinstance(self.picture, Path) else self.picture
+        rgb = self.rgb()
         return annotate(pixelate(rgb, [face.box for face in self.faces]) if blur else rgb, self.faces)
 
-    def _own_limit(self) -> int:
-        """A photo that could be decoded once may be decoded again."""
-        return max(images.MAX_PIXELS, (self.width or 0) * (self.height or 0))
+    def rgb(self) -> UInt8Image:
+        """The photo, height x width x 3, read again if its file was kept.
+
+        Raises:
+            InputError: no picture was kept, or its file is gone since.
+        """
+        if self.picture is None:
+            raise InputError(f"{self.source}: there is no picture to draw on")
+        if not isinstance(self.picture, Path):
+            return self.picture
+        # A photo that could be decoded once may be decoded again.
+        return images.load_rgb(self.picture, max(images.MAX_PIXELS, (self.width or 0) * (self.height or 0)))
 
     def _repr_html_(self) -> str:
         return exchange.to_html(self.source, self.error, self.faces, self._repr_png_())

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fsrfer.errors import InputError
-from fsrfer.files import write_text
+from fsrfer.files import is_special, write_text
 from fsrfer.group.estimate import Tally, estimate
 from fsrfer.model_file import ModelInfo
 from fsrfer.output.rows import ANSWER_COUNT_COLUMNS, SHARE_COLUMNS, csv_header, csv_lines, share_cells
@@ -22,12 +22,12 @@ class PhotosSummary:
     """Takes results one by one, in constant memory, and writes what they say together."""
 
     def __init__(self, path: Path) -> None:
-        """Begin a summary that will be written to a file.
+        """Begin a summary that will be written to a file; a device or pipe gets JSON.
 
         Raises:
             InputError: the name says neither JSON nor CSV.
         """
-        if path.suffix.lower() not in (".json", ".csv"):
+        if path.suffix.lower() not in (".json", ".csv") and not is_special(path):
             raise InputError(f"--summary {path}: it is JSON or CSV; let its name end in .json or .csv")
         self._path, self._tally = path, Tally()
         self._photos = dict.fromkeys(_PHOTOS, 0)
@@ -42,7 +42,7 @@ class PhotosSummary:
     def write(self, info: ModelInfo) -> None:
         """Write it; ``info`` is of the model that gave the answers."""
         group = estimate(self._tally, info)
-        if self._path.suffix.lower() == ".json":
+        if self._path.suffix.lower() != ".csv":
             plain = self._tally.group.to_dict()
             write_text(
                 self._path, json.dumps({**self._photos, "group": plain, "estimate": group.to_dict()}, indent=2) + "\n"

@@ -123,7 +123,7 @@ class Detector:
 
     def shrinks(self, height: int, width: int) -> list[float]:
         """How many times smaller a picture of this size is looked at; 1 is as it is."""
-        fit = max(height / FIT, width / FIT, 1.0)
+        fit = max(height / min(FIT, self._network.height), width / min(FIT, self._network.width), 1.0)
         shrinks = [fit] if fit > 1 else []
         shrink = 1.0
         while shrink * 1.5 < fit or shrink == 1:

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from fsrfer.errors import ModelError
 from fsrfer.recognition import yunet
+from fsrfer.recognition.detection import Detector
 from fsrfer.recognition.onnx_shapes import free_picture_size
 from fsrfer.recognition.runtime import open_session
 from fsrfer.recognition.yunet import WEIGHTS_SHA256, YuNet, bundled_weights, decode, read_bundled_weights
@@ -81,6 +82,12 @@ def test_a_file_whose_graph_has_fixed_sizes_keeps_its_window() -> None:
     assert (network.height, network.width) == (64, 96)
     found = network.detect(np.full((40, 50, 3), 255, np.uint8), threshold=0.5)
     assert len(found) == 0
+
+
+def test_a_face_as_large_as_the_picture_fits_into_a_small_window(tmp_path: Path) -> None:
+    path = tmp_path / "small.onnx"
+    path.write_bytes(toy_yunet((64, 96)))
+    assert Detector(path, threads=1).shrinks(640, 960)[0] == 10
 
 
 @pytest.mark.parametrize("data", [b"", b"not a model", read_bundled_weights()[:1000]])

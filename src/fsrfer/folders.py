@@ -37,14 +37,14 @@ VIDEO_SUFFIXES = frozenset(f".{name}" for name in "mp4 m4v mov avi mkv webm ts m
 """File names taken for videos, which photos are not read from."""
 
 
-def told(passed_over: Mapping[str, int]) -> str:
+def by_kind(passed_over: Mapping[str, int]) -> str:
     """How many files of which kinds were passed over, and what to do for those that could be used; empty if there were none.
 
     Args:
         passed_over: as in `Walk`.
 
     Example:
-        >>> told({".txt": 2, "": 1, ".mov": 1})
+        >>> by_kind({".txt": 2, "": 1, ".mov": 1})
         '1 video (see: fsrfer video --help), 2 .txt, 1 without a suffix'
     """
     counts = Counter(passed_over)

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,16 +55,15 @@ def run(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     report: dict[str, Any] = {}
     for factor in factors:
-        label = f"x{factor:g}"
-        indices = lambda i, label=label: track(  # noqa: E731
-            i, label, console=console, transient=True, disable=not console.is_terminal
+        indices = partial(
+            track, description=f"x{factor:g}", console=console, transient=True, disable=not console.is_terminal
         )
         measured.certain.clear()
         probabilities = probabilities_at(measured, dataset.load, len(dataset), factor, indices, degrade=degrade)
         certain_accuracy, certain_share = selective_accuracy(
             probabilities, dataset.labels, np.array(measured.certain, bool)
         )
-        report[label] = {
+        report[f"x{factor:g}"] = {
             **score(dataset.labels, probabilities).to_dict(),
             "certain_accuracy": certain_accuracy,
             "certain_share": certain_share,

@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from fsrfer.cli.options import (
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     summary = PhotosSummary(options.summary) if options.summary else None
     recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
     failures = 0
-    with _journal(options, recognizer) as journal:
+    with _journal(options, recognizer) as journal, _explaining_resume(journal):
         with open_photo_sink(chosen, options.output) as sink:
             drawn = AnnotatedPhotos(options.annotate, [source.name for source in sources]) if options.annotate else None
             for result, is_new in _results(recognizer, sources, box_file, journal, options.max_pixels):
@@ -130,6 +130,17 @@ def _journal(options: argparse.Namespace, recognizer: Recognizer) -> "Journal | 
         "blur": options.blur,
     }
     return Journal(options.output, asked, resume=options.resume, overwrite=options.overwrite)
+
+
+@contextmanager
+def _explaining_resume(journal: Journal | None) -> Iterator[None]:
+    """Whoever stops the run within the block reads what was kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if journal is not None:
+            complain(f"what was done is kept in {journal.path}, and --resume resumes it")
+        raise
 
 
 def _seal_of(name: str | Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fsrfer.data.dataset import FaceDataset, Sample, require_folder
 from fsrfer.data.splits import spellings
 from fsrfer.errors import DataError, FsrferWarning
-from fsrfer.folders import told, visible_folders, walk
+from fsrfer.folders import by_kind, visible_folders, walk
 from fsrfer.images import picture_suffixes
 from fsrfer.labels import EXPRESSIONS, index_of, is_expression
 
@@ -41,7 +41,7 @@ def read(root: Path, split: str) -> FaceDataset:
         others.update(found.passed_over)
         samples += [Sample.labelled(path, index_of(entry.name)) for path in sorted(found.files)]
     if others:
-        warnings.warn(f"{folder}: passed over {told(others)}", FsrferWarning, stacklevel=3)
+        warnings.warn(f"{folder}: passed over {by_kind(others)}", FsrferWarning, stacklevel=3)
     return FaceDataset("folder", split, tuple(samples))
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from fsrfer.errors import FsrferWarning, InputError
-from fsrfer.folders import VIDEO_SUFFIXES, is_hidden, told, walk
+from fsrfer.folders import VIDEO_SUFFIXES, by_kind, is_hidden, walk
 from fsrfer.images import MAX_PIXELS, load_rgb, picture_suffixes
 from fsrfer.types import UInt8Image
 
@@ -136,7 +136,7 @@ def _in_folder(folder: str) -> tuple[list[Source], Counter[str]]:
     sources += [Source(str(path), f"{path}: the folder cannot be read ({reason})") for path, reason in found.unreadable]
     if sources:
         return sources, Counter(found.passed_over)
-    instead = f" (passed over: {told(found.passed_over)})" if found.passed_over else ""
+    instead = f" (passed over: {by_kind(found.passed_over)})" if found.passed_over else ""
     return [Source(folder, f"{folder}: no pictures in this folder{instead}")], Counter()
 
 
@@ -155,7 +155,7 @@ def _expand_pattern(pattern: str) -> list[Source]:
         elif not is_hidden(Path(match).name):
             others[Path(match).suffix.lower()] += 1
     if not found:
-        instead = f" (passed over: {told(others)})" if others else ""
+        instead = f" (passed over: {by_kind(others)})" if others else ""
         return [Source(pattern, f"{pattern}: no picture matches this pattern{instead}")]
     _warn(pattern, others)
     return list(found.values())
@@ -163,7 +163,7 @@ def _expand_pattern(pattern: str) -> list[Source]:
 
 def _warn(source: str, others: Counter[str]) -> None:
     if others:
-        warnings.warn(f"{source}: passed over {told(others)}", FsrferWarning, stacklevel=5)
+        warnings.warn(f"{source}: passed over {by_kind(others)}", FsrferWarning, stacklevel=5)
 
 
 def _is_picture(name: str) -> bool:

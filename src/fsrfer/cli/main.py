@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"fsrfer: error: {_missing(error.name or '', _command(arguments))}")
         return 2
     except KeyboardInterrupt as stop:
-        say("fsrfer: stopped; nothing half-written was left behind")
+        kept = getattr(stop, "__notes__", ["nothing half-written was left behind"])  # a command may say more
+        say(f"fsrfer: stopped; {kept[0]}")
         return 128 + (stop.number if isinstance(stop, _Ended) else signal.SIGINT)
     except BrokenPipeError:
         _leave_stdout()

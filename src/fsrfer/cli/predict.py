@@ -137,9 +137,9 @@ def _explaining_resume(journal: Journal | None) -> Iterator[None]:
     """Whoever stops the run within the block reads what was kept."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if journal is not None:
-            complain(f"what was done is kept in {journal.path}, and --resume resumes it")
+            stop.add_note(f"what was done is kept in {journal.path}, and --resume resumes it")
         raise
 
 

@@ -9,7 +9,7 @@ from fsrfer.output.charts import Point
 from fsrfer.output.page import FaceLine, Report, Timeline, counts_of
 from fsrfer.output.viewer import Chosen, Scene, Viewer, embedded, largest_side, scene_faces
 from fsrfer.photo.recognizer import Recognizer
-from fsrfer.photo.results import PhotoResult
+from fsrfer.photo.results import PhotoResult, pixels_of
 from fsrfer.types import Face, Share
 from fsrfer.version import __version__
 
@@ -78,7 +78,7 @@ class PhotosReport:
 
     def _scene(self, name: str, result: PhotoResult, shares: dict[str, Share]) -> Scene:
         try:
-            picture = None if self._blur else embedded(result.rgb(), self._side)
+            picture = None if self._blur else embedded(pixels_of(result), self._side)
         except InputError:  # its file is gone since: the outlines stand on plain ground
             picture, self._unread = None, self._unread + 1
         return Scene(

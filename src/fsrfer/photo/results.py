@@ -118,21 +118,8 @@ class PhotoResult:
         Raises:
             InputError: no picture was kept, or its file is gone since.
         """
-        rgb = self.rgb()
+        rgb = pixels_of(self)
         return annotate(pixelate(rgb, [face.box for face in self.faces]) if blur else rgb, self.faces)
-
-    def rgb(self) -> UInt8Image:
-        """The photo, height x width x 3, read again if its file was kept.
-
-        Raises:
-            InputError: no picture was kept, or its file is gone since.
-        """
-        if self.picture is None:
-            raise InputError(f"{self.source}: there is no picture to draw on")
-        if not isinstance(self.picture, Path):
-            return self.picture
-        # A photo that could be decoded once may be decoded again.
-        return images.load_rgb(self.picture, max(images.MAX_PIXELS, (self.width or 0) * (self.height or 0)))
 
     def _repr_html_(self) -> str:
         return exchange.to_html(self.source, self.error, self.faces, self._repr_png_())
@@ -142,6 +129,20 @@ class PhotoResult:
             return exchange.to_png(self.annotated())
         except InputError:
             return None
+
+
+def pixels_of(result: PhotoResult) -> UInt8Image:
+    """A result's photo, height x width x 3, read again where its file was kept.
+
+    Raises:
+        InputError: no picture was kept, or its file is gone since.
+    """
+    if result.picture is None:
+        raise InputError(f"{result.source}: there is no picture to draw on")
+    if not isinstance(result.picture, Path):
+        return result.picture
+    # A photo that could be decoded once may be decoded again.
+    return images.load_rgb(result.picture, max(images.MAX_PIXELS, (result.width or 0) * (result.height or 0)))
 
 
 @dataclass(frozen=True, slots=True)

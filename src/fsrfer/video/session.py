@@ -12,6 +12,7 @@ from fsrfer.files import check_folder, check_outputs, locked, locked_file, write
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.video.quality import DEFAULT
 from fsrfer.video.reading import Clip, open_video
 from fsrfer.video.recognizer import VideoRecognizer
 from fsrfer.video.recorder import Plan, Progress, Recorder, unfinished
@@ -51,7 +52,7 @@ class VideoSettings:
         min_group: smallest group reported in aggregate-only runs.
         resume: whether to resume a run that was stopped.
         overwrite: whether finished results in ``output`` may be replaced.
-        model, detector, threads, min_face, detect_every: as for `VideoRecognizer`.
+        model, detector, threads, min_face, detect_every, quality: as for `VideoRecognizer`.
     """
 
     source: str
@@ -70,6 +71,7 @@ class VideoSettings:
     threads: int | None = None
     min_face: float = MIN_FACE
     detect_every: int = 1
+    quality: str = DEFAULT
 
     @property
     def smallest(self) -> SmallestGroup:
@@ -223,7 +225,12 @@ class VideoSession:
     def _open(self) -> None:
         settings = self._settings
         self._recognizer = VideoRecognizer(
-            settings.model, settings.detector, settings.threads, settings.min_face, settings.detect_every
+            settings.model,
+            settings.detector,
+            settings.threads,
+            settings.min_face,
+            settings.detect_every,
+            settings.quality,
         )
         if settings.output is not None:
             self._held.enter_context(locked(settings.output))
@@ -265,6 +272,7 @@ def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
         format=settings.table,
         detector=str(settings.detector),
         detect_every=settings.detect_every,
+        quality=settings.quality,
         min_face=settings.min_face,
         min_group=settings.min_group if settings.aggregate_only else None,
         annotate=str(settings.annotate) if settings.annotate else None,

@@ -89,7 +89,7 @@ class Tracker:
         Returns:
             the number of each face, in the order of ``found``.
         """
-        predicted = [predict(track, time) for track in self.tracks if is_remembered(track, time)]
+        predicted = self.expected(time)
         measured = to_centres(found.boxes)
         partner = associate(predicted, measured, found.scores)
         updated = {track.number: track for track in predicted}
@@ -100,6 +100,10 @@ class Tracker:
             numbers.append(track.number)
         self.tracks = tuple(updated.values())
         return numbers
+
+    def expected(self, time: float) -> list[Track]:
+        """The faces that may be in a frame, predicted for its time; nothing is learnt from it."""
+        return [predict(track, time) for track in self.tracks if is_remembered(track, time)]
 
     def predicted(self, time: float, height: int, width: int) -> tuple[list[int], Detections]:
         """Numbers and boxes of the faces that should be in a frame nobody searched; nothing is learnt from it.

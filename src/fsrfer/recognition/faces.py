@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fsrfer.recognition.certainty import MIN_FACE, CertaintyRule
 from fsrfer.recognition.detection import Detector
 from fsrfer.recognition.legibility import LegibilityModel, are_cut_off
 from fsrfer.recognition.model import Answers, ExpressionModel
-from fsrfer.types import Detections, Expression, Face, UInt8Image
+from fsrfer.types import Detections, Expression, Face, FloatArray, UInt8Image
 
 
 class FaceDetector(Protocol):
@@ -21,6 +21,14 @@ class FaceDetector(Protocol):
 
     def detect(self, image: UInt8Image) -> Detections:
         """All faces of a picture (RGB, height x width x 3), best first."""
+
+
+@runtime_checkable
+class FaceFollower(FaceDetector, Protocol):
+    """A detector that finds known faces again for less; one of a user need not (``isinstance`` tells)."""
+
+    def look(self, image: UInt8Image, expected: FloatArray) -> Detections:
+        """The faces near places (N x 4, ``xyxy`` in pixels) where they were a moment ago, best first; no others."""
 
 
 class CropModel(Protocol):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fsrfer.types import Detections, Expression
 from fsrfer.video.quality import Quality
+from fsrfer.video.searching import Moment
 
 LARGE = 0.8
 """10^9 operations a face of the bundled ``default``; a smaller network may recognise as much more often."""
@@ -58,14 +59,6 @@ class LastAnswer:
     def from_dict(cls, values: Mapping[str, Any]) -> "LastAnswer":
         """The reverse of `to_dict`."""
         return cls(**{**values, "answer": Expression(**values["answer"])})
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When a frame is looked at: its ``time``, and the ``step`` since the frame before, 0 for the first; in seconds."""
-
-    time: float
-    step: float
 
 
 class Ration:

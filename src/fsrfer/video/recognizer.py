@@ -12,13 +12,13 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fsrfer import images
 from fsrfer.errors import InputError
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.recognition.certainty import MIN_FACE
-from fsrfer.recognition.detection import Detector
-from fsrfer.recognition.faces import CropModel, FaceDetector, FaceRecognizer, heights_of
+from fsrfer.recognition.faces import CropModel, FaceDetector, FaceFollower, FaceRecognizer, heights_of
 from fsrfer.recognition.legibility import are_cut_off
 from fsrfer.recognition.model import BATCH
 from fsrfer.types import Box, Detections, Expression, UInt8Image
@@ -26,10 +26,10 @@ from fsrfer.video.cuts import CutDetector
 from fsrfer.video.pooling import Pool, Smoother
 from fsrfer.video.prefetch import Stopwatch, prefetch
 from fsrfer.video.quality import DEFAULT, quality_of
-from fsrfer.video.rationing import LastAnswer, Moment, Ration, how_turned
+from fsrfer.video.rationing import LastAnswer, Ration, how_turned
 from fsrfer.video.reading import Clip, Frame
 from fsrfer.video.results import FrameResult, TrackedFace
-from fsrfer.video.searching import is_whole_due, search_near, select
+from fsrfer.video.searching import Moment, is_whole_due
 from fsrfer.video.state import TrackingState
 from fsrfer.video.tracking import Track, Tracker
 
@@ -204,7 +204,7 @@ class VideoRecognizer:
             with self.watch.measure("detect"):
                 boxes = self._search(frame.rgb, moment)
             with self.watch.measure("follow"):
-                numbers = self._tracker.update(boxes, time)
+                numbers = self._tracker.update(boxes, time, whole=self._whole == time)
         else:
             with self.watch.measure("follow"):
                 numbers, boxes = self._tracker.predicted(time, *frame.rgb.shape[:2])
@@ -214,10 +214,9 @@ class VideoRecognizer:
     def _search(self, rgb: UInt8Image, moment: Moment) -> Detections:
         """Faces of a frame, of all of it or of the places where they should be."""
         until_next = Moment(moment.time, moment.step * self._detect_every)
-        if isinstance(self._detector, Detector) and not is_whole_due(until_next, self._whole, self._quality.whole):
-            found = search_near(self._detector, rgb, self._tracker.expected(moment.time))
-            if found is not None:
-                return found
+        whole_is_due = is_whole_due(until_next, self._whole, self._quality.whole)
+        if isinstance(self._detector, FaceFollower) and not whole_is_due:
+            return self._detector.look(rgb, self._tracker.expected(moment.time))
         self._whole = moment.time
         return self._detector.detect(rgb)
 
@@ -249,7 +248,7 @@ class VideoRecognizer:
         """The faces of a frame that are recognised in it."""
         size = found.frame.rgb.shape[0], found.frame.rgb.shape[1]
         due = self._ration.due(found.numbers, found.boxes, found.moment, size, found.detected)
-        boxes = select(found.boxes, due)
+        boxes = _select(found.boxes, due)
         numbers = [number for number, is_due in zip(found.numbers, due.tolist(), strict=True) if is_due]
         last = (self._ration.last.get(number) for number in numbers)
         mirrored = [one is not None and not one.mirrored for one in last]
@@ -302,6 +301,11 @@ def _gather(found: Iterable[_Found], most: int) -> Iterator[list[_Found]]:
             together, faces = [], 0
     if together:
         yield together
+
+
+def _select(found: Detections, which: NDArray[np.bool_]) -> Detections:
+    landmarks = None if found.landmarks is None else found.landmarks[which]
+    return Detections(found.boxes[which], found.scores[which], landmarks)
 
 
 def _hidden(found: _Found) -> tuple[Box, ...]:

@@ -44,6 +44,7 @@ class TrackingState:
                     "time": track.time,
                     "mean": track.mean.tolist(),
                     "spread": track.spread.tolist(),
+                    "confirmed": track.confirmed,
                 }
                 for track in self.tracks
             ],

@@ -13,6 +13,10 @@ class ModelError(FsrferError):
     """A model file that is missing, damaged or not one of ours."""
 
 
+class DeviceError(FsrferError):
+    """Something to run networks on that is not there, or that ONNX Runtime cannot use."""
+
+
 class DataError(FsrferError):
     """A data set that does not match its published layout."""
 

@@ -39,14 +39,13 @@ class PhotosSummary:
         self._photos["without_faces"] += result.error is None and not result.faces
         self._tally.merge(result.tally())
 
-    def write(self, info: ModelInfo) -> None:
-        """Write it; ``info`` is of the model that gave the answers."""
+    def write(self, info: ModelInfo, device: str) -> None:
+        """Write it; ``info`` is of the model that gave the answers on a ``device``."""
         group = estimate(self._tally, info)
         if self._path.suffix.lower() != ".csv":
             plain = self._tally.group.to_dict()
-            write_text(
-                self._path, json.dumps({**self._photos, "group": plain, "estimate": group.to_dict()}, indent=2) + "\n"
-            )
+            values = {**self._photos, "device": device, "group": plain, "estimate": group.to_dict()}
+            write_text(self._path, json.dumps(values, indent=2) + "\n")
             return
         counts = {name: value for name, value in asdict(group).items() if name in _COUNTS}
         answers = {f"count_{name}": count for name, count in self._tally.by_expression.items()}

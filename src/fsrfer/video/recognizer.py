@@ -16,9 +16,9 @@ from fsrfer import images
 from fsrfer.errors import InputError
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.faces import CropModel, FaceDetector, FaceRecognizer, heights_of
 from fsrfer.recognition.legibility import are_cut_off
-from fsrfer.recognition.model import BATCH
 from fsrfer.types import Box, Detections, Expression, UInt8Image
 from fsrfer.video.cuts import CutDetector
 from fsrfer.video.pooling import Smoother
@@ -74,17 +74,20 @@ class VideoRecognizer:
         threads: int | None = None,
         min_face: float = MIN_FACE,
         detect_every: int = 1,
+        device: str = CPU,
     ):
         """Load both networks.
 
         Args:
             model, detector, threads, min_face: as for `fsrfer.Recognizer`.
             detect_every: faces are searched for in every n-th frame, and predicted in those between.
+            device: as for `fsrfer.Recognizer`.
 
         Raises:
+            DeviceError: the device cannot be used.
             ModelError: a model is missing, damaged, or not one of ours.
         """
-        self.faces = FaceRecognizer(model, detector, threads, min_face)
+        self.faces = FaceRecognizer(model, detector, threads, min_face, device)
         self._detector = self.faces.detector  # now, so that a missing one is known before anything is written
         self._detect_every = detect_every
         self.watch = Stopwatch()
@@ -144,7 +147,7 @@ class VideoRecognizer:
         drop = self._drop if clip.live else None
         frames = prefetch(self.watch.each("decode", self._sampled(clip, every, start, seek)), PREFETCHED_FRAMES, drop)
         found = prefetch((self._find(frame) for frame in frames), PREFETCHED_FRAMES)
-        for together in _gather(found, 1 if clip.live else FRAMES_TOGETHER):
+        for together in _gather(found, 1 if clip.live else FRAMES_TOGETHER, self.faces.batch):
             yield from self._recognise(together, pictures)
 
     def _begin(self, state: TrackingState) -> None:
@@ -215,14 +218,14 @@ class VideoRecognizer:
         return self.faces.rule.judge(pool.probabilities, answer.size_px, answer.effective_px, pool.legible)
 
 
-def _gather(found: Iterable[_Found], most: int) -> Iterator[list[_Found]]:
+def _gather(found: Iterable[_Found], most: int, batch: int) -> Iterator[list[_Found]]:
     """Frames in groups that fill a batch of the recogniser, or as many as may wait together."""
     together: list[_Found] = []
     faces = 0
     for one in found:
         together.append(one)
         faces += len(one.boxes)
-        if len(together) >= most or faces >= BATCH:
+        if len(together) >= most or faces >= batch:
             yield together
             together, faces = [], 0
     if together:

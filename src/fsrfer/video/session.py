@@ -12,6 +12,7 @@ from fsrfer.files import check_folder, check_outputs, locked, locked_file, write
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.devices import CPU
 from fsrfer.video.reading import Clip, open_video
 from fsrfer.video.recognizer import VideoRecognizer
 from fsrfer.video.recorder import Plan, Progress, Recorder, unfinished
@@ -51,7 +52,7 @@ class VideoSettings:
         min_group: smallest group reported in aggregate-only runs.
         resume: whether to resume a run that was stopped.
         overwrite: whether finished results in ``output`` may be replaced.
-        model, detector, threads, min_face, detect_every: as for `VideoRecognizer`.
+        model, detector, threads, min_face, detect_every, device: as for `VideoRecognizer`.
     """
 
     source: str
@@ -70,6 +71,7 @@ class VideoSettings:
     threads: int | None = None
     min_face: float = MIN_FACE
     detect_every: int = 1
+    device: str = CPU
 
     @property
     def smallest(self) -> SmallestGroup:
@@ -223,14 +225,19 @@ class VideoSession:
     def _open(self) -> None:
         settings = self._settings
         self._recognizer = VideoRecognizer(
-            settings.model, settings.detector, settings.threads, settings.min_face, settings.detect_every
+            settings.model,
+            settings.detector,
+            settings.threads,
+            settings.min_face,
+            settings.detect_every,
+            settings.device,
         )
         if settings.output is not None:
             self._held.enter_context(locked(settings.output))
         if settings.annotate is not None:
             self._held.enter_context(locked_file(settings.annotate))
         faces = self._recognizer.faces
-        self._identity = _identity(settings, self.clip, faces.model.sha256)
+        self._identity = _identity(settings, self.clip, faces.model.sha256, faces.device)
         self._progress = _progress(settings, self.clip, self._identity)
         self._shown = ShownFrames(settings.window, settings.blur, self.start)
         plan = Plan(settings.window, settings.table, settings.smallest, settings.aggregate_only)
@@ -253,7 +260,7 @@ def _check_annotate(annotate: Path, source: str) -> None:
     check_outputs([annotate], [source])
 
 
-def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
+def _identity(settings: VideoSettings, clip: Clip, sha256: str, device: str) -> RunIdentity:
     file = Path(settings.source)
     return RunIdentity(
         source=clip.name,
@@ -269,6 +276,7 @@ def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
         min_group=settings.min_group if settings.aggregate_only else None,
         annotate=str(settings.annotate) if settings.annotate else None,
         blur=settings.blur,
+        device=device,
     )
 
 

@@ -125,9 +125,14 @@ class ExpressionModel:
         """
         return self.answers(crops).probabilities
 
-    def answers(self, crops: UInt8Image) -> Answers:
-        """Calibrated probabilities of each crop, and what else the model tells; ``crops`` as for `probabilities`."""
-        parts = [self._answers_of_batch(batch, count) for batch, count in batches(crops, DEVICES[self.device])]
+    def answers(self, crops: UInt8Image, mirror: bool = True) -> Answers:
+        """Calibrated probabilities of each crop, and what else the model tells.
+
+        Args:
+            crops: as for `probabilities`.
+            mirror: whether to average with their mirror images where the model asks for it, which is twice the work.
+        """
+        parts = [self._answers_of_batch(batch, count, mirror) for batch, count in batches(crops, DEVICES[self.device])]
         if len(parts) == 1:
             return parts[0]
         rows = np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *(part.probabilities for part in parts)])
@@ -140,10 +145,10 @@ class ExpressionModel:
             np.concatenate([none, *legible]) if LEGIBLE in self._outputs else None,
         )
 
-    def _answers_of_batch(self, crops: UInt8Image, count: int) -> Answers:
+    def _answers_of_batch(self, crops: UInt8Image, count: int, mirror: bool) -> Answers:
         """Answers of the first ``count`` crops; those that follow fill up the batch."""
         faces = as_network_input(crops)
-        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip else [faces]
+        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip and mirror else [faces]
         runs = [self._session.run(self._outputs, {"faces": view}) for view in views]
         logits, *rest = ([output[:count] for output in views] for views in zip(*runs, strict=True))
         probabilities = _mean([softmax(view / self.info.temperature) for view in logits])[:, self._columns]

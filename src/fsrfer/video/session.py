@@ -13,6 +13,7 @@ from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.devices import CPU
+from fsrfer.video.quality import DEFAULT
 from fsrfer.video.reading import Clip, open_video
 from fsrfer.video.recognizer import VideoRecognizer
 from fsrfer.video.recorder import Plan, Progress, Recorder, unfinished
@@ -52,7 +53,7 @@ class VideoSettings:
         min_group: smallest group reported in aggregate-only runs.
         resume: whether to resume a run that was stopped.
         overwrite: whether finished results in ``output`` may be replaced.
-        model, detector, threads, min_face, detect_every, device: as for `VideoRecognizer`.
+        model, detector, threads, min_face, detect_every, device, quality: as for `VideoRecognizer`.
     """
 
     source: str
@@ -72,6 +73,7 @@ class VideoSettings:
     min_face: float = MIN_FACE
     detect_every: int = 1
     device: str = CPU
+    quality: str = DEFAULT
 
     @property
     def smallest(self) -> SmallestGroup:
@@ -231,6 +233,7 @@ class VideoSession:
             settings.min_face,
             settings.detect_every,
             settings.device,
+            settings.quality,
         )
         if settings.output is not None:
             self._held.enter_context(locked(settings.output))
@@ -272,6 +275,7 @@ def _identity(settings: VideoSettings, clip: Clip, sha256: str, device: str) -> 
         format=settings.table,
         detector=str(settings.detector),
         detect_every=settings.detect_every,
+        quality=settings.quality,
         min_face=settings.min_face,
         min_group=settings.min_group if settings.aggregate_only else None,
         annotate=str(settings.annotate) if settings.annotate else None,

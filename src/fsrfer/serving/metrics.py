@@ -59,6 +59,6 @@ class _UnderWay(Collector):
             "fsrfer_requests_under_way": ("Requests that are not answered yet.", service.admission.under_way),
             "fsrfer_upload_bytes_held": ("Memory that their bodies take.", service.admission.held),
             "fsrfer_workers_alive": ("Workers that are ready.", service.pool.alive),
-            "fsrfer_workers_replaced": ("Workers that took the place of one that ended.", service.pool.replaced),
+            "fsrfer_workers_lost": ("Workers that died or were ended over a picture.", service.pool.lost),
         }
         return [GaugeMetricFamily(name, words, value) for name, (words, value) in facts.items()]

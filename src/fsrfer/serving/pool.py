@@ -40,7 +40,11 @@ class _Job:
 
 
 class WorkerPool:
-    """So many workers; `run` gives one of them a picture as soon as one is free."""
+    """So many workers; `run` gives one of them a picture as soon as one is free.
+
+    Attributes:
+        lost: workers that died or were ended over a picture.
+    """
 
     def __init__(self, command: Sequence[str], count: int, seconds: float):
         """Make a pool, to be started.
@@ -54,7 +58,7 @@ class WorkerPool:
         self._queue: asyncio.Queue[_Job] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._workers: set[_Worker] = set()
-        self.replaced = 0
+        self.lost = 0
 
     @property
     def alive(self) -> int:
@@ -113,9 +117,11 @@ class WorkerPool:
                 reply = await worker.ask(job.request)
         except TimeoutError:
             worker.whole = False
+            self.lost += 1
             _fail(job, TookTooLongError())
         except (EOFError, OSError, wire.WireError):
             worker.whole = False
+            self.lost += 1
             _fail(job, WorkerLostError())
         except asyncio.CancelledError:
             worker.whole = False
@@ -128,7 +134,6 @@ class WorkerPool:
     async def _replacement(self, worn: "_Worker") -> "_Worker":
         await worn.end()
         self._workers.discard(worn)
-        self.replaced += 1
         while True:
             try:
                 worker = await _Worker.start(self._command)

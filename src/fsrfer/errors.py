@@ -9,6 +9,10 @@ class InputError(FsrferError):
     """A picture, box file or folder that cannot be used."""
 
 
+class TooLargeError(InputError):
+    """A picture of more pixels than are allowed."""
+
+
 class ModelError(FsrferError):
     """A model file that is missing, damaged or not one of ours."""
 

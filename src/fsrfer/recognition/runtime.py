@@ -2,6 +2,7 @@
 
 import math
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ def import_onnxruntime() -> Any:
     import onnxruntime  # here, so that `import fsrfer` stays quick
 
     return onnxruntime
+
+
+def import_quantization() -> Any:
+    """ONNX Runtime's tool that puts graphs into 8 bits; it needs the package ``onnx``."""
+    import_onnxruntime()
+    return import_module("onnxruntime.quantization")
 
 
 def open_session(data: bytes, where: str, threads: int | None = None) -> Any:

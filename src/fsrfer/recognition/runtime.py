@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import cache
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from threading import Lock
@@ -32,6 +33,12 @@ def import_onnxruntime() -> Any:
     import onnxruntime  # here, so that `import fsrfer` stays quick
 
     return onnxruntime
+
+
+def import_quantization() -> Any:
+    """ONNX Runtime's tool that puts graphs into 8 bits; it needs the package ``onnx``."""
+    import_onnxruntime()
+    return import_module("onnxruntime.quantization")
 
 
 def open_session(data: bytes, where: str, threads: int | None = None, device: str = CPU) -> Any:

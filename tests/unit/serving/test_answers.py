@@ -30,14 +30,14 @@ def photo(*shown: str) -> PhotoResult:
 
 
 def test_without_a_smallest_group_everything_is_told() -> None:
-    told = predicted([photo("anger"), photo()], TOY_INFO, SmallestGroup())
+    told = predicted([photo("anger"), photo()], TOY_INFO, "cpu", SmallestGroup())
     assert [len(one["faces"]) for one in told["photos"]] == [1, 0]
     assert told["summary"]["group"]["faces"] == 1
     assert told["summary"]["without_faces"] == 1
 
 
 def test_groups_that_are_large_enough_are_told_without_faces() -> None:
-    told = predicted([photo(*["anger"] * 5, "fear")], TOY_INFO, SmallestGroup(5))
+    told = predicted([photo(*["anger"] * 5, "fear")], TOY_INFO, "cpu", SmallestGroup(5))
     (one,) = told["photos"]
     assert one["faces"] is None
     assert one["group"]["faces"] == 6
@@ -48,7 +48,7 @@ def test_groups_that_are_large_enough_are_told_without_faces() -> None:
 
 
 def test_of_few_people_nothing_is_told_not_even_how_many() -> None:
-    told = [predicted([photo(*["anger"] * count)], TOY_INFO, SmallestGroup(5)) for count in (0, 1, 4)]
+    told = [predicted([photo(*["anger"] * count)], TOY_INFO, "cpu", SmallestGroup(5)) for count in (0, 1, 4)]
     assert told[0] == told[1] == told[2]
     assert told[0]["photos"][0]["group"] is None
     assert told[0]["summary"]["estimate"] is None
@@ -56,12 +56,12 @@ def test_of_few_people_nothing_is_told_not_even_how_many() -> None:
 
 def test_few_people_are_not_told_by_subtraction_either() -> None:
     many, few = photo(*["anger"] * 6), photo("fear")
-    assert predicted([many, few], TOY_INFO, SmallestGroup(5))["summary"]["group"] is None
-    assert predicted([many, many], TOY_INFO, SmallestGroup(5))["summary"]["group"]["faces"] == 12
-    assert predicted([few] * 6, TOY_INFO, SmallestGroup(5))["summary"]["group"]["faces"] == 6
+    assert predicted([many, few], TOY_INFO, "cpu", SmallestGroup(5))["summary"]["group"] is None
+    assert predicted([many, many], TOY_INFO, "cpu", SmallestGroup(5))["summary"]["group"]["faces"] == 12
+    assert predicted([few] * 6, TOY_INFO, "cpu", SmallestGroup(5))["summary"]["group"]["faces"] == 6
 
 
 def test_a_photo_that_failed_says_why() -> None:
-    told = predicted([PhotoResult.failed("a.jpg", "damaged")], TOY_INFO, SmallestGroup(5))
+    told = predicted([PhotoResult.failed("a.jpg", "damaged")], TOY_INFO, "cpu", SmallestGroup(5))
     assert told["photos"][0]["error"] == "damaged"
     assert told["summary"]["failed"] == 1

@@ -58,6 +58,8 @@ def open_session(data: bytes, where: str, threads: int | None = None, device: st
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = count
     options.inter_op_num_threads = 1
+    # Idle threads would wait in a loop, and take the processor from whatever prepares the next picture.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     options.enable_mem_pattern = device != "directml"
     if b"QuantizeLinear" not in data:

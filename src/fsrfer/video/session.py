@@ -12,6 +12,7 @@ from fsrfer.files import check_folder, check_outputs, locked, locked_file, write
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.devices import CPU
 from fsrfer.video.quality import DEFAULT
 from fsrfer.video.reading import Clip, open_video
 from fsrfer.video.recognizer import VideoRecognizer
@@ -52,7 +53,7 @@ class VideoSettings:
         min_group: smallest group reported in aggregate-only runs.
         resume: whether to resume a run that was stopped.
         overwrite: whether finished results in ``output`` may be replaced.
-        model, detector, threads, min_face, detect_every, quality: as for `VideoRecognizer`.
+        model, detector, threads, min_face, detect_every, device, quality: as for `VideoRecognizer`.
     """
 
     source: str
@@ -71,6 +72,7 @@ class VideoSettings:
     threads: int | None = None
     min_face: float = MIN_FACE
     detect_every: int = 1
+    device: str = CPU
     quality: str = DEFAULT
 
     @property
@@ -230,6 +232,7 @@ class VideoSession:
             settings.threads,
             settings.min_face,
             settings.detect_every,
+            settings.device,
             settings.quality,
         )
         if settings.output is not None:
@@ -237,7 +240,7 @@ class VideoSession:
         if settings.annotate is not None:
             self._held.enter_context(locked_file(settings.annotate))
         faces = self._recognizer.faces
-        self._identity = _identity(settings, self.clip, faces.model.sha256)
+        self._identity = _identity(settings, self.clip, faces.model.sha256, faces.device)
         self._progress = _progress(settings, self.clip, self._identity)
         self._shown = ShownFrames(settings.window, settings.blur, self.start)
         plan = Plan(settings.window, settings.table, settings.smallest, settings.aggregate_only)
@@ -260,7 +263,7 @@ def _check_annotate(annotate: Path, source: str) -> None:
     check_outputs([annotate], [source])
 
 
-def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
+def _identity(settings: VideoSettings, clip: Clip, sha256: str, device: str) -> RunIdentity:
     file = Path(settings.source)
     return RunIdentity(
         source=clip.name,
@@ -277,6 +280,7 @@ def _identity(settings: VideoSettings, clip: Clip, sha256: str) -> RunIdentity:
         min_group=settings.min_group if settings.aggregate_only else None,
         annotate=str(settings.annotate) if settings.annotate else None,
         blur=settings.blur,
+        device=device,
     )
 
 

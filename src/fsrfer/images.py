@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from fsrfer.arrays import advice, as_array, described
 from fsrfer.errors import InputError, TooLargeError
@@ -45,6 +45,9 @@ MAX_BYTES = 256 * 1024 * 1024
 
 LARGEST_PATCH = 4096
 """Side in pixels above which the surroundings of a box are shrunk before they are cropped, so that no box costs its square."""
+
+BAND = 256
+"""Rows of a picture that are converted at once; see `bands`."""
 
 _QUIET = threading.Lock()
 """One picture at a time is opened quietly: warnings and stderr belong to all threads of the process."""
@@ -192,7 +195,8 @@ def pil_to_rgb(image: Image.Image, name: str = "image", max_pixels: int = MAX_PI
         raise TooLargeError(f"{name}: {width} x {height} pixels; {_limit(max_pixels)}")
     if image.mode == "F":
         raise InputError(f"{name}: floating-point pixels have no known range; convert the picture to 8 bits")
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         deep = np.asarray(image, dtype=np.int64)
         scaled = deep if deep.max(initial=0) <= 255 else deep // 257
@@ -200,7 +204,26 @@ def pil_to_rgb(image: Image.Image, name: str = "image", max_pixels: int = MAX_PI
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return np.asarray(image.convert("RGB"))
+    return _pixels(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _pixels(image: Image.Image) -> UInt8Image:
+    """An RGB picture as an array; band by band, since Pillow would hold two more copies of the whole on the way."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for band in bands(image.height):
+        pixels[band] = np.asarray(image.crop((0, band.start, image.width, band.stop)))
+    return pixels
+
+
+def bands(height: int, multiple: int = 1) -> Iterator[slice]:
+    """The rows of a picture, some hundred at a time, so that converting a large one needs little memory beside its own.
+
+    Args:
+        height: of the picture.
+        multiple: each band but the last is a multiple of so many rows.
+    """
+    step = max(BAND // multiple, 1) * multiple
+    return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 
 def as_rgb(
@@ -275,7 +298,10 @@ def to_grey(image: UInt8Image) -> UInt8Image:
     """Luma of an RGB picture (ITU-R 601, as PIL's mode ``L``); a grey picture is returned as it is."""
     if image.ndim == 2:
         return image
-    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
+    grey = np.empty(image.shape[:2], np.uint8)
+    for band in bands(image.shape[0]):
+        grey[band] = np.asarray(Image.fromarray(np.ascontiguousarray(image[band])).convert("L"))
+    return grey
 
 
 def resize(image: UInt8Image, size: tuple[int, int]) -> UInt8Image:

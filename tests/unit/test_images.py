@@ -14,6 +14,7 @@ from fsrfer.images import (
     CAMERA_TEST,
     CameraCondition,
     as_rgb,
+    bands,
     camera_picture,
     crop_faces,
     decode_rgb,
@@ -212,3 +213,17 @@ def test_a_raised_limit_is_raised_for_this_picture_alone(tmp_path: Path) -> None
     with pytest.raises(InputError, match="limit is 180 megapixels"):
         load_rgb(path, 180_000_000)
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_bands_hold_every_row_once_and_begin_at_multiples() -> None:
+    for height, multiple in ((1, 1), (256, 1), (257, 3), (2000, 7), (900, 500)):
+        parts = list(bands(height, multiple))
+        assert [row for part in parts for row in range(part.start, part.stop)] == list(range(height))
+        assert all(part.start % multiple == 0 for part in parts)
+
+
+def test_a_tall_picture_is_decoded_and_greyed_as_pillow_does(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (700, 9, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "tall.png")
+    np.testing.assert_array_equal(load_rgb(tmp_path / "tall.png"), noise)
+    np.testing.assert_array_equal(to_grey(noise), np.asarray(Image.fromarray(noise).convert("L")))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fsrfer.errors import ModelError
-from fsrfer.images import crop_faces, to_grey
+from fsrfer.images import bands, crop_faces
 from fsrfer.recognition import patches
 from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.legibility import SIDE, LegibilityModel
@@ -71,7 +71,10 @@ LARGEST_WORTH = 64
 DONE, DONE_FROM = 0.8, 20
 """A score in the picture as it is, and a height in pixels, that need no enlarged look."""
 
-MARGIN = 32
+WHOLE_STEPS = 2.0
+"""How much smaller a picture is made by mere means of pixels, at most: so many times less than it must become."""
+
+MARGIN = 20
 """Pixels about a candidate that an enlarged look sees: the network leans on heads and shoulders."""
 
 
@@ -161,7 +164,7 @@ class Detector:
         doubtful = (found.scores < DOUBTFUL) & (_sides(found.boxes)[:, 1] >= SMALL)
         if not doubtful.any():
             return found
-        crops = crop_faces(to_grey(image), found.boxes[doubtful].tolist(), SIDE, 0.0)
+        crops = crop_faces(image, found.boxes[doubtful].tolist(), SIDE, 0.0)
         things = np.zeros(len(found), bool)
         things[doubtful] = self._legibility.legible(crops) < LEAST_LEGIBLE
         return _select(found, ~things)
@@ -177,7 +180,7 @@ class Detector:
         return shrinks
 
     def _look_shrunken(self, image: UInt8Image, shrink: float) -> Detections:
-        picture = _shrink(image, shrink)
+        picture = shrink_by(image, shrink)
         found = self._look(
             picture, (0, 0, picture.shape[1], picture.shape[0]), 1, WORTH_A_LOOK if shrink == 1 else THRESHOLD_SMALL
         )
@@ -214,10 +217,10 @@ def places_of_small_faces(found: Detections, height: int, width: int) -> list[Re
 
 
 def spread(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
-    """Intervals of at most ``window`` that cover ``0..length`` evenly and overlap by ``overlap`` or more.
+    """The fewest intervals of at most ``window``, all alike, that cover ``0..length`` and overlap by ``overlap`` or more.
 
     Example:
-        >>> spread(100, 60, 20)
+        >>> spread(100, 90, 20)
         [(0, 60), (40, 100)]
         >>> spread(50, 60, 20)
         [(0, 50)]
@@ -226,8 +229,9 @@ def spread(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
         return [(0, length)]
     overlap = min(overlap, window // 2)
     count = -(-(length - overlap) // (window - overlap))
-    starts = np.linspace(0, length - window, count).astype(int).tolist()
-    return [(start, start + window) for start in starts]
+    side = -(-(length + (count - 1) * overlap) // count)
+    starts = np.linspace(0, length - side, count).astype(int).tolist()
+    return [(start, start + side) for start in starts]
 
 
 def likely(found: Detections) -> Detections:
@@ -272,12 +276,18 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _shrink(image: UInt8Image, factor: float) -> UInt8Image:
+def shrink_by(image: UInt8Image, factor: float) -> UInt8Image:
+    """A picture so many times smaller, as Pillow's ``resize`` with ``reducing_gap``, but without a copy of the whole."""
     if factor == 1:
         return image
-    size = (max(1, int(image.shape[1] / factor)), max(1, int(image.shape[0] / factor)))
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    height, width = image.shape[:2]
+    size = (max(1, int(width / factor)), max(1, int(height / factor)))
+    # By whole steps first, in bands; then by what is left.
+    steps = (max(1, int(width / size[0] / WHOLE_STEPS)), max(1, int(height / size[1] / WHOLE_STEPS)))
+    parts = (Image.fromarray(np.ascontiguousarray(image[band])).reduce(steps) for band in bands(height, steps[1]))
+    picture = Image.fromarray(np.concatenate([np.asarray(part) for part in parts]))
+    box = (0, 0, width / steps[0], height / steps[1])
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box))
 
 
 def _enlarge(tile: UInt8Image, factor: int) -> UInt8Image:

@@ -13,8 +13,8 @@ Rectangle = tuple[int, int, int, int]
 CELL = 16
 """Pixels; places are marked on a grid this fine."""
 
-WORTH = 100
-"""Cells: skipping fewer of them saves less than one more call of the network costs."""
+WORTH = 8
+"""Cells: skipping fewer of them saves less than one more call of the network costs, enlarged as they are."""
 
 
 def cover(boxes: FloatArray, margin: float, height: int, width: int) -> list[Rectangle]:

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fsrfer.errors import ModelError
 from fsrfer.images import load_rgb, resize
 from fsrfer.recognition import detection
-from fsrfer.recognition.detection import Detector, clip, places_of_small_faces, spread, suppress
+from fsrfer.recognition.detection import Detector, clip, places_of_small_faces, shrink_by, spread, suppress
 from fsrfer.types import Detections, UInt8Image
 
 
@@ -222,3 +223,11 @@ def test_a_look_finds_no_face_where_there_is_none_and_none_but_the_expected(phot
     assert len(default.look(np.zeros_like(picture), faces.boxes)) == 0
     outside = np.array([[-90, -90, -50, -40], [9000, 20, 9040, 60], [5, 5, 5, 5]], np.float32)
     assert len(default.look(picture, outside)) == 0
+
+
+@pytest.mark.parametrize("factor", [1.5, 4.0, 9.3])
+def test_a_tall_picture_is_shrunk_as_pillow_does(factor: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 40, 3), np.uint8)
+    size = (int(40 / factor), int(1500 / factor))
+    wanted = Image.fromarray(noise).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    np.testing.assert_array_equal(shrink_by(noise, factor), np.asarray(wanted))

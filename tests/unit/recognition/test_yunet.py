@@ -1,4 +1,5 @@
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -141,3 +142,25 @@ def toy_yunet(window: tuple[object, object]) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+def test_many_sizes_in_one_session_change_no_answer_and_do_not_pile_up_memory(photos: Path) -> None:
+    network = YuNet(read_bundled_weights(), "bundled", 1)
+    photo = load_rgb(photos / "stock-group-1.jpg")[:480, :640]
+    first = network.detect(photo, threshold=0.3)
+    after: list[int] = []
+    for height, width in (32 * np.random.default_rng(3).integers(2, 15, (80, 2))).tolist():
+        network.detect(photo[:height, :width], threshold=0.3)
+        after.append(resident())
+    again = network.detect(photo, threshold=0.3)
+    assert len(first) > 3
+    np.testing.assert_array_equal(again.boxes, first.boxes)
+    np.testing.assert_array_equal(again.scores, first.scores)
+    assert after[-1] - after[20] < 30
+
+
+def resident() -> int:
+    """MiB of this process."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20

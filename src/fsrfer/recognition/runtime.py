@@ -61,7 +61,7 @@ def open_session(data: bytes, where: str, threads: int | None = None, device: st
     # Idle threads would wait in a loop, and take the processor from whatever prepares the next picture.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
-    options.enable_mem_pattern = device != "directml"
+    options.enable_mem_pattern = False  # would keep a plan for each new shape, and DirectML cannot have one
     if b"QuantizeLinear" not in data:
         # No activation has 8 bits, so kernels that have are made float32 once, on loading, and not again for each batch.
         options.add_session_config_entry("session.disable_quant_qdq", "1")

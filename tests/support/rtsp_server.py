@@ -1,7 +1,8 @@
-"""Serves a clip in an endless loop by RTSP, with GStreamer's server: ``/usr/bin/python3 rtsp_server.py CLIP [PORT] [FPS] [WIDTH]``.
+"""Serves a clip in an endless loop by RTSP, with GStreamer's server.
 
-Needs Debian's packages ffmpeg, python3-gi, gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-{base,good,ugly}, and so the
-system's Python. It prints the address once it listens, and serves until it is stopped.
+``/usr/bin/python3 rtsp_server.py CLIP [PORT] [FPS] [WIDTH]`` needs Debian's packages ffmpeg, python3-gi,
+gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-{base,good,ugly}, and so the system's Python. It prints the address once it
+listens, and serves until it is stopped.
 """
 
 import subprocess

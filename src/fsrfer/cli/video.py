@@ -13,6 +13,7 @@ from fsrfer.output.tables import FORMATS
 from fsrfer.output.terminal import interval
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
+from fsrfer.video.quality import DEFAULT, QUALITIES
 from fsrfer.video.session import VideoSession
 from fsrfer.video.settings import EVERY, MIN_GROUP, WINDOW, VideoSettings
 from fsrfer.video.summary import VideoSummary
@@ -62,11 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detector", default="default", metavar=f"{'|'.join(PRESETS)}|FILE.onnx", help="as for predict (%(default)s)"
     )
     parser.add_argument(
+        "--quality",
+        choices=list(QUALITIES),
+        default=DEFAULT,
+        help="best searches every frame whole and recognises every face in it, the others when it is worth it (%(default)s)",
+    )
+    parser.add_argument(
         "--detect-every",
         type=positive,
         default=1,
         metavar="N",
-        help="search for faces in every N-th frame looked at, predict them between (%(default)s)",
+        help="search for faces in every N-th frame looked at alone, predict them between (%(default)s)",
     )
     parser.add_argument(
         "--min-face",
@@ -130,6 +137,7 @@ def _settings(options: argparse.Namespace) -> VideoSettings:
         threads=options.threads,
         min_face=options.min_face,
         detect_every=options.detect_every,
+        quality=options.quality,
         live=options.live,
         give_up=options.give_up,
     )

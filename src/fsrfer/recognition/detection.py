@@ -13,6 +13,7 @@ from PIL import Image
 
 from fsrfer.errors import ModelError
 from fsrfer.images import crop_faces, to_grey
+from fsrfer.recognition import patches
 from fsrfer.recognition.legibility import SIDE, LegibilityModel
 from fsrfer.recognition.regions import Rectangle, cover
 from fsrfer.recognition.yunet import YuNet, concatenate, read_bundled_weights
@@ -23,6 +24,9 @@ PRESETS: dict[str, tuple[int, ...]] = {"fast": (), "default": (2,), "tiny": (3,)
 
 THRESHOLD = 0.7
 THRESHOLD_SMALL = 0.6
+THRESHOLD_EXPECTED = 0.5
+"""Where a face was a moment ago, it is likely without being plain."""
+
 SMALL = 16
 """Faces below `SMALL` pixels score lower however much they are enlarged; above, that score means hands, shoes and ties."""
 
@@ -110,6 +114,42 @@ class Detector:
         places = places_of_small_faces(found, height, width) if self.enlargements else []
         closer = [self._look_closer(image, place, factor) for place in places for factor in self.enlargements]
         return self._without_things(image, suppress(clip(likely(concatenate([found, *closer])), height, width)))
+
+    def look(self, image: UInt8Image, expected: FloatArray) -> Detections:
+        """The faces near places where they are expected, for a small part of the cost of `detect`; no others.
+
+        A face is found again where it moved by no more than half its height and its size changed by no more than half.
+
+        Args:
+            image: RGB, height x width x 3.
+            expected: boxes, N x 4, ``xyxy`` in pixels; where faces were a moment ago.
+
+        Returns:
+            At most N faces, as `detect` has them; also such as it would be in doubt about.
+        """
+        if not len(expected):
+            return Detections.none()
+        if not self._network.takes_any_size:
+            return self.detect(image)
+        parts: list[Detections] = []
+        missing = expected
+        for look in patches.LOOKS:
+            if not len(missing):
+                break
+            found, is_found = self._look_for(image, missing, look)
+            parts.append(found)
+            missing = missing[~is_found]
+        return suppress(clip(concatenate(parts), *image.shape[:2]))
+
+    def _look_for(
+        self, image: UInt8Image, expected: FloatArray, look: patches.Look
+    ) -> tuple[Detections, NDArray[np.bool_]]:
+        """Expected faces that are found, and which they are."""
+        cut = patches.cut(image, expected, look)
+        found, numbers = self._network.detect_each(cut.pictures, THRESHOLD_EXPECTED)
+        best = patches.best_of_each(found, numbers, look)
+        is_found = np.isin(np.arange(len(expected)), numbers[best])
+        return patches.in_picture(_select(found, best), cut, numbers[best]), is_found
 
     def _without_things(self, image: UInt8Image, found: Detections) -> Detections:
         """Without boxes of low scores that a second look shows to be no face."""

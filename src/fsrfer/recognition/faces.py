@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fsrfer.recognition.certainty import MIN_FACE, CertaintyRule
 from fsrfer.recognition.detection import Detector
 from fsrfer.recognition.legibility import LegibilityModel, are_cut_off
 from fsrfer.recognition.model import Answers, ExpressionModel
-from fsrfer.types import Detections, Expression, Face, UInt8Image
+from fsrfer.types import Detections, Expression, Face, FloatArray, UInt8Image
 
 
 class FaceDetector(Protocol):
@@ -21,6 +21,14 @@ class FaceDetector(Protocol):
 
     def detect(self, image: UInt8Image) -> Detections:
         """All faces of a picture (RGB, height x width x 3), best first."""
+
+
+@runtime_checkable
+class FaceFollower(FaceDetector, Protocol):
+    """A detector that finds known faces again for less; one of a user need not (``isinstance`` tells)."""
+
+    def look(self, image: UInt8Image, expected: FloatArray) -> Detections:
+        """The faces near places (N x 4, ``xyxy`` in pixels) where they were a moment ago, best first; no others."""
 
 
 class CropModel(Protocol):
@@ -95,7 +103,11 @@ class FaceRecognizer:
         return self.assemble(found, self.expressions(self.crops(rgb, found), heights_of(found), cut_off))
 
     def expressions(
-        self, crops: UInt8Image, heights: Sequence[float], cut_off: Sequence[bool] | None = None
+        self,
+        crops: UInt8Image,
+        heights: Sequence[float],
+        cut_off: Sequence[bool] | None = None,
+        mirrored: Sequence[bool] | None = None,
     ) -> list[Expression]:
         """What N crops show, judged.
 
@@ -104,13 +116,22 @@ class FaceRecognizer:
             heights: N: of the faces in pixels, before they were cropped.
             cut_off: N: whether the picture's edge takes a part of the face that expressions are told by; None where that
                 is not known.
+            mirrored: N: whether the mirror image is to be recognised, and it alone: half the work, where the model averages
+                both; None for all that the model asks for.
         """
-        answers = self.model.answers(crops)
+        answers = self._answers(crops, mirrored)
         legible = self._legibility.legible(crops) if answers.legible is None else answers.legible
         if cut_off is not None:
             legible = np.where(cut_off, np.float32(0), legible)
         rows = zip(answers.each(), heights, legible.tolist(), strict=True)
         return [self.rule.judge(row, height, effective, told) for (row, effective), height, told in rows]
+
+    def _answers(self, crops: UInt8Image, mirrored: Sequence[bool] | None) -> Answers:
+        if mirrored is None or not self.model.info.flip or not isinstance(self.model, ExpressionModel):
+            return self.model.answers(crops)
+        views = crops.copy()
+        views[mirrored] = crops[mirrored, :, ::-1]
+        return self.model.answers(views, mirror=False)
 
     def assemble(self, found: Detections, answers: Iterable[Expression]) -> tuple[Face, ...]:
         """Faces from what was found and what each shows."""

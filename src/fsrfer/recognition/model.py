@@ -123,10 +123,15 @@ class ExpressionModel:
         """
         return self.answers(crops).probabilities
 
-    def answers(self, crops: UInt8Image) -> Answers:
-        """Calibrated probabilities of each crop, and what else the model tells; ``crops`` as for `probabilities`."""
+    def answers(self, crops: UInt8Image, mirror: bool = True) -> Answers:
+        """Calibrated probabilities of each crop, and what else the model tells.
+
+        Args:
+            crops: as for `probabilities`.
+            mirror: whether to average with their mirror images where the model asks for it, which is twice the work.
+        """
         chunks = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-        parts = [self._answers_of_chunk(chunk) for chunk in chunks]
+        parts = [self._answers_of_chunk(chunk, mirror) for chunk in chunks]
         if len(parts) == 1:
             return parts[0]
         rows = np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *(part.probabilities for part in parts)])
@@ -139,9 +144,9 @@ class ExpressionModel:
             np.concatenate([none, *legible]) if LEGIBLE in self._outputs else None,
         )
 
-    def _answers_of_chunk(self, crops: UInt8Image) -> Answers:
+    def _answers_of_chunk(self, crops: UInt8Image, mirror: bool) -> Answers:
         faces = as_network_input(crops)
-        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip else [faces]
+        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip and mirror else [faces]
         runs = [self._session.run(self._outputs, {"faces": view}) for view in views]
         logits, *rest = zip(*runs, strict=True)
         probabilities = _mean([softmax(view / self.info.temperature) for view in logits])[:, self._columns]

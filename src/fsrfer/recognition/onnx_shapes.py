@@ -1,4 +1,4 @@
-"""An ONNX graph of convolutions, freed of the picture size that it was exported for.
+"""An ONNX graph of convolutions, freed of the number and size of pictures that it was exported for.
 
 The serialised graph is edited as it is (a protocol buffer is a sequence of numbered fields), so that using a model
 needs no library but ONNX Runtime. Field numbers are those of ``onnx.proto3``.
@@ -11,14 +11,14 @@ GRAPH = 7  # of ModelProto
 INPUT, OUTPUT, VALUE_INFO = 11, 12, 13  # of GraphProto
 SHAPE_OF_VALUE = (2, 1, 2)  # from ValueInfoProto: its type, the type of its tensor, the shape
 DIMENSION = 1  # of TensorShapeProto
-HEIGHT = 2
-"""Of the dimensions of a batch of pictures (N x C x H x W), the first that depends on the picture."""
+CHANNELS = 1
+"""Of the dimensions of a batch of pictures (N x C x H x W), the one that depends on none of them."""
 
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 
 
 def free_picture_size(data: bytes) -> bytes:
-    """The same network with its input's height and width, and all sizes that follow from them, left open.
+    """The same network with its input's batch, height and width, and all sizes that follow from them, left open.
 
     Args:
         data: an ONNX model whose inputs are N x C x H x W.
@@ -30,14 +30,18 @@ def free_picture_size(data: bytes) -> bytes:
 
 
 def _free_graph(graph: bytes) -> bytes:
-    inputs_freed = _edit(graph, INPUT, lambda value: _edit_at(value, SHAPE_OF_VALUE, partial(_free_shape, kept=HEIGHT)))
-    all_freed = _edit(inputs_freed, OUTPUT, lambda value: _edit_at(value, SHAPE_OF_VALUE, partial(_free_shape, kept=0)))
+    inputs_freed = _edit(
+        graph, INPUT, lambda value: _edit_at(value, SHAPE_OF_VALUE, partial(_free_shape, kept=(CHANNELS,)))
+    )
+    all_freed = _edit(
+        inputs_freed, OUTPUT, lambda value: _edit_at(value, SHAPE_OF_VALUE, partial(_free_shape, kept=()))
+    )
     return b"".join(raw for number, raw, _ in _fields(all_freed) if number != VALUE_INFO)
 
 
-def _free_shape(shape: bytes, kept: int) -> bytes:
+def _free_shape(shape: bytes, kept: tuple[int, ...]) -> bytes:
     dimensions = [raw for _, raw, _ in _fields(shape)]
-    return b"".join(dimensions[:kept] + [_field(DIMENSION, b"") for _ in dimensions[kept:]])
+    return b"".join(raw if number in kept else _field(DIMENSION, b"") for number, raw in enumerate(dimensions))
 
 
 def _edit_at(message: bytes, path: tuple[int, ...], change: Callable[[bytes], bytes]) -> bytes:

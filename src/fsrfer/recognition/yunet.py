@@ -67,6 +67,7 @@ class YuNet:
 
     Attributes:
         height, width: of the largest picture that it takes at once, in pixels.
+        takes_any_size: whether smaller pictures cost less, and several go at once; others are padded to the largest.
     """
 
     def __init__(self, data: bytes, where: str, threads: int | None = None):
@@ -84,7 +85,7 @@ class YuNet:
                 f"{where}: not a YuNet face detector (it needs outputs such as cls_8, obj_8, bbox_8, kps_8)"
             )
         self._input = inputs[0].name
-        self._takes_any_size = freed is not None
+        self.takes_any_size = freed is not None
         self.height, self.width = (
             LARGEST if freed else side if isinstance(side, int) and side > 0 else WINDOW for side in inputs[0].shape[2:]
         )
@@ -99,18 +100,36 @@ class YuNet:
         Raises:
             ModelError: the network refuses its input.
         """
-        height, width = self._padded(*picture.shape[:2])
-        feed = np.zeros((1, 3, height, width), np.float32)
-        feed[0, :, : picture.shape[0], : picture.shape[1]] = picture[:, :, ::-1].transpose(2, 0, 1)  # it wants BGR
+        return self.detect_each(picture[None], threshold)[0]
+
+    def detect_each(self, pictures: UInt8Image, threshold: float) -> tuple[Detections, NDArray[np.int_]]:
+        """Faces in several pictures of one size at once; see `detect`.
+
+        Args:
+            pictures: RGB, N x height x width x 3; more than one only where `takes_any_size`.
+            threshold: the smallest score kept.
+
+        Returns:
+            The faces of all pictures, and the number of the picture that each is in.
+
+        Raises:
+            ModelError: the network refuses its input.
+        """
+        count, height, width = pictures.shape[:3]
+        feed = np.zeros((count, 3, *self._padded(height, width)), np.float32)
+        for channel in range(3):
+            feed[:, channel, :height, :width] = pictures[..., 2 - channel]  # it wants BGR
         try:
             values = self._session.run(OUTPUTS, {self._input: feed})
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise ModelError(f"{self._where}: the detector cannot run on 1 x 3 x {height} x {width}") from error
+            shape = " x ".join(map(str, feed.shape))
+            raise ModelError(f"{self._where}: the detector cannot run on {shape}") from error
         outputs = dict(zip(OUTPUTS, values, strict=True))
-        return concatenate([decode(outputs, stride, width // stride, threshold) for stride in STRIDES])
+        found = [decode(outputs, stride, *feed.shape[2:], threshold) for stride in STRIDES]
+        return concatenate([faces for faces, _ in found]), np.concatenate([numbers for _, numbers in found])
 
     def _padded(self, height: int, width: int) -> tuple[int, int]:
-        if not self._takes_any_size:
+        if not self.takes_any_size:
             return self.height, self.width
         return _rounded(height), _rounded(width)
 
@@ -121,40 +140,50 @@ def _rounded(side: int) -> int:
 
 def _open_freed(data: bytes, where: str, threads: int | None) -> Any | None:
     """A session for pictures of any size, or None where the file is not such a network or its graph has fixed sizes."""
-    height, width = probe = (2 * STRIDES[-1], 3 * STRIDES[-1])
+    count, height, width = 2, 2 * STRIDES[-1], 3 * STRIDES[-1]
     try:
         session = open_session(free_picture_size(data), where, threads)
-        cells = session.run(["cls_8"], {session.get_inputs()[0].name: np.zeros((1, 3, *probe), np.float32)})[0]
+        feed = np.zeros((count, 3, height, width), np.float32)
+        cells = session.run(["cls_8"], {session.get_inputs()[0].name: feed})[0]
     except Exception:  # of whatever kind: the file as it is will work, or say what is wrong
         return None
-    return session if cells.shape == (1, height * width // STRIDES[0] ** 2, 1) else None
+    return session if cells.size == count * height * width // STRIDES[0] ** 2 else None
 
 
 def _names(session: Any) -> set[str]:
     return {output.name for output in session.get_outputs()}
 
 
-def decode(outputs: Mapping[str, NDArray[np.float32]], stride: int, columns: int, threshold: float) -> Detections:
+def decode(
+    outputs: Mapping[str, NDArray[np.float32]], stride: int, height: int, width: int, threshold: float
+) -> tuple[Detections, NDArray[np.int_]]:
     """Boxes and landmarks of one stride of the network's output.
 
     A cell at (column, row) of the grid answers with the offset of the centre from the cell and the logarithm of
-    the size, both in strides; the score is the geometric mean of "a face" and "an object".
+    the size, both in strides; the score is the geometric mean of "a face" and "an object". Cells go row by row, picture
+    by picture.
 
     Args:
-        outputs: ``cls``, ``obj`` (1 x cells x 1), ``bbox`` (1 x cells x 4) and ``kps``
-            (1 x cells x 10) of each stride.
+        outputs: ``cls``, ``obj`` (cells values), ``bbox`` (cells x 4) and ``kps`` (cells x 10) of each stride, in any
+            shape.
         stride: 8, 16 or 32 pixels.
-        columns: cells in a row of the grid.
+        height, width: of each picture, in pixels; multiples of the stride.
         threshold: the smallest score kept.
+
+    Returns:
+        What was found, and the number of the picture that each is in.
     """
-    cls, obj, bbox, kps = (outputs[f"{part}_{stride}"][0] for part in ("cls", "obj", "bbox", "kps"))
-    scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
+    cls, obj = (outputs[f"{part}_{stride}"].ravel() for part in ("cls", "obj"))
+    bbox, kps = outputs[f"bbox_{stride}"].reshape(-1, 4), outputs[f"kps_{stride}"].reshape(-1, 5, 2)
+    scores = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
     cells = np.flatnonzero(scores >= threshold)
-    grid = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
+    rows, columns = height // stride, width // stride
+    grid = np.stack([cells % columns, cells // columns % rows], axis=1).astype(np.float32)
     centre = (grid + bbox[cells, :2]) * stride
     half = np.exp(np.minimum(bbox[cells, 2:], 10)) * (stride / 2)  # e^10 strides leave every picture, and stay finite
-    landmarks = (grid[:, None] + kps[cells].reshape(-1, 5, 2)) * stride
-    return Detections(np.hstack([centre - half, centre + half]), scores[cells], landmarks)
+    landmarks = (grid[:, None] + kps[cells]) * stride
+    found = Detections(np.hstack([centre - half, centre + half]), scores[cells], landmarks)
+    return found, cells // (rows * columns)
 
 
 def concatenate(parts: list[Detections]) -> Detections:

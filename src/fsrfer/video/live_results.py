@@ -132,6 +132,7 @@ def _tracked_to_dict(tracked: TrackedFace) -> dict[str, Any]:
         **face_to_dict(tracked.face),
         "frame_expression": alone.expression,
         "frame_probability": rounded(alone.probability),
+        "recognised": tracked.recognised,
     }
 
 

@@ -34,9 +34,10 @@ _ANSWER = ("expression", "probability", "certain", "legible", "too_small")
 
 FACE_COLUMNS = (
     *("time", "track", *_BOX, "detection_score", "detected", "size_px", "effective_px", *_ANSWER, *EXPRESSIONS),
-    *("frame_expression", "frame_probability"),
+    *("frame_expression", "frame_probability", "recognised"),
 )
-"""Columns of ``faces.*``: the answer is pooled over the track's last frames, the last two columns are the frame's own."""
+"""Columns of ``faces.*``: the answer is pooled over the track's last frames, then come the frame's own, or the last one's
+before it where the face was not recognised in it."""
 
 
 @dataclass(slots=True)
@@ -320,6 +321,7 @@ def tracked_row(time: float, tracked: TrackedFace) -> Row:
         **face_row(tracked.face),
         "frame_expression": tracked.frame_answer.expression,
         "frame_probability": rounded(tracked.frame_answer.probability),
+        "recognised": tracked.recognised,
     }
     return {name: row[name] for name in FACE_COLUMNS}
 

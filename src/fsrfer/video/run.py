@@ -122,7 +122,12 @@ class Run:
     def _open(self) -> None:
         settings = self._settings
         self.recognizer = VideoRecognizer(
-            settings.model, settings.detector, settings.threads, settings.min_face, settings.detect_every
+            settings.model,
+            settings.detector,
+            settings.threads,
+            settings.min_face,
+            settings.detect_every,
+            settings.quality,
         )
         if settings.output is not None:
             self._held.enter_context(locked(settings.output))
@@ -158,6 +163,7 @@ def _identity(settings: VideoSettings, source: Source, sha256: str) -> RunIdenti
         format=settings.table,
         detector=str(settings.detector),
         detect_every=settings.detect_every,
+        quality=settings.quality,
         min_face=settings.min_face,
         min_group=settings.min_group if settings.aggregate_only else None,
         annotate=str(settings.annotate) if settings.annotate else None,

@@ -25,6 +25,7 @@ class RunIdentity:
         format: of the tables.
         detector: its name or path.
         detect_every: faces are searched for in every n-th frame looked at.
+        quality: how often frames are searched whole and faces recognised again, by its name.
         min_face: smallest height that is counted, in pixels.
         min_group: smallest group reported in an aggregate-only run; None in others.
         annotate: path of the annotated video, or None.
@@ -40,6 +41,7 @@ class RunIdentity:
     format: str
     detector: str
     detect_every: int
+    quality: str
     min_face: float
     min_group: int | None
     annotate: str | None

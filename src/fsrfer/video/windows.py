@@ -53,8 +53,9 @@ class Window:
         self.frames += 1
         self.sightings += len(result.faces)
         for tracked in result.faces:
-            pool = self.pools.get(tracked.track, Pool.empty())
-            self.pools[tracked.track] = pool.add(tracked.frame_answer, result.time)
+            pool = self.pools.get(tracked.track)
+            if pool is None or tracked.recognised:
+                self.pools[tracked.track] = (pool or Pool.empty()).add(tracked.frame_answer, result.time)
 
     def tally(self, rule: CertaintyRule) -> Tally:
         """Its faces."""

@@ -190,3 +190,35 @@ def test_a_large_picture_goes_in_parts_that_find_the_same(photos: Path, fast: De
 def test_a_missing_detector_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="fast, default, tiny"):
         Detector(tmp_path / "none.onnx")
+
+
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union of every pair, N x M."""
+    top_left = np.maximum(first[:, None, :2], second[None, :, :2])
+    bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (bottom_right - top_left).clip(0).prod(axis=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
+    return np.asarray(shared / (areas[0][:, None] + areas[1][None] - shared))
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, 7.5])
+def test_faces_that_moved_are_found_again_by_a_look_near_them(photos: Path, default: Detector, factor: float) -> None:
+    picture = shrunk(photos / "solvay1927.jpg", factor)
+    faces = default.detect(picture)
+    moved = faces.boxes + 0.3 * heights(faces)[:, None] * np.array([1, -1, 1, -1], np.float32)
+    again = default.look(picture, moved)
+    assert (overlaps(faces.boxes, again.boxes).max(axis=1) > 0.25).mean() >= 0.9
+    assert len(again) <= len(faces)
+    assert (np.diff(again.scores) <= 0).all()
+    assert again.landmarks is not None
+    assert (again.landmarks[:, :2, 1].max(axis=1) < again.landmarks[:, 3:, 1].min(axis=1)).all()
+
+
+def test_a_look_finds_no_face_where_there_is_none_and_none_but_the_expected(photos: Path, default: Detector) -> None:
+    picture = load_rgb(photos / "stock-group-1.jpg")
+    faces = default.detect(picture)
+    assert len(default.look(picture, np.zeros((0, 4), np.float32))) == 0
+    assert len(default.look(picture, faces.boxes[:3])) == 3
+    assert len(default.look(np.zeros_like(picture), faces.boxes)) == 0
+    outside = np.array([[-90, -90, -50, -40], [9000, 20, 9040, 60], [5, 5, 5, 5]], np.float32)
+    assert len(default.look(picture, outside)) == 0

@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from fsrfer.errors import ModelError
+from fsrfer.images import load_rgb
 from fsrfer.recognition import yunet
 from fsrfer.recognition.detection import Detector
 from fsrfer.recognition.onnx_shapes import free_picture_size
@@ -45,7 +46,8 @@ def test_decoding_by_hand() -> None:
     outputs["obj_8"][0, 5] = 1.0
     outputs["bbox_8"][0, 5] = (0.5, -0.25, np.log(4), np.log(2))
     outputs["kps_8"][0, 5] = np.arange(10) / 8
-    found = decode(outputs, stride=8, columns=3, threshold=0.5)
+    found, pictures = decode(outputs, stride=8, height=16, width=24, threshold=0.5)
+    assert pictures.tolist() == [0]
     centre_x, centre_y = (2 + 0.5) * 8, (1 - 0.25) * 8
     np.testing.assert_allclose(found.boxes, [[centre_x - 16, centre_y - 8, centre_x + 16, centre_y + 8]], rtol=1e-6)
     np.testing.assert_allclose(found.scores, [0.9], rtol=1e-6)
@@ -54,12 +56,21 @@ def test_decoding_by_hand() -> None:
     np.testing.assert_allclose(found.landmarks[0, 4], (16 + 8, 8 + 9))
 
 
+def test_pictures_that_go_together_are_told_apart() -> None:
+    # Two grids of 1 x 2; the right cell of the first answers, and the left one of the second.
+    outputs = {f"{part}_8": np.zeros((1, 4, size), np.float32) for part, size in (("bbox", 4), ("kps", 10))}
+    outputs |= {f"{part}_8": np.array([0, 1, 1, 0], np.float32).reshape(1, 4, 1) for part in ("cls", "obj")}
+    found, pictures = decode(outputs, stride=8, height=8, width=16, threshold=0.5)
+    assert pictures.tolist() == [0, 1]
+    np.testing.assert_allclose(found.boxes, [[4, -4, 12, 4], [-4, -4, 4, 4]])
+
+
 def test_answers_that_are_no_numbers_are_no_faces() -> None:
     outputs = {
         f"{part}_8": np.full((1, 6, size), np.nan, np.float32)
         for part, size in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
     }
-    assert len(decode(outputs, 8, 3, 0.5)) == 0
+    assert len(decode(outputs, 8, 16, 24, 0.5)[0]) == 0
 
 
 def test_the_bundled_network_answers_in_any_size_as_in_its_window() -> None:
@@ -73,6 +84,16 @@ def test_the_bundled_network_answers_in_any_size_as_in_its_window() -> None:
     assert [output.shape[0] * 64 for output in freed.run(["cls_8"], {"input": feed[:, :, :64, :96]})[0]] == [64 * 96]
     network = YuNet(data, "bundled")
     assert (network.height, network.width) == (yunet.LARGEST, yunet.LARGEST)
+
+
+def test_pictures_that_go_together_are_answered_as_each_alone(photos: Path) -> None:
+    network = YuNet(read_bundled_weights(), "bundled", 1)
+    parts = [load_rgb(photos / "stock-group-1.jpg")[top : top + 256, :384] for top in (0, 100, 200)]
+    together, numbers = network.detect_each(np.stack(parts), threshold=0.5)
+    assert len(together) > 5
+    for number, part in enumerate(parts):
+        alone = network.detect(part, threshold=0.5)
+        np.testing.assert_allclose(together.boxes[numbers == number], alone.boxes, atol=1e-3)
 
 
 def test_a_file_whose_graph_has_fixed_sizes_keeps_its_window() -> None:

@@ -22,7 +22,8 @@ from fsrfer.cli.main import main
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.recognition.detection import Detector
 from fsrfer.video.reading import open_video
-from fsrfer.video.recorder import FACE_COLUMNS, GROUP_COLUMNS, STATE
+from fsrfer.video.recorder import FACE_COLUMNS, STATE
+from fsrfer.video.windows import GROUP_COLUMNS
 from support.clips import crowd_frames, write_clip
 
 Captured = pytest.CaptureFixture[str]

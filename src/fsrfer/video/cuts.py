@@ -27,6 +27,7 @@ class CutDetector:
 
     def __init__(self) -> None:
         self._last: NDArray[np.float64] | None = None
+        self._shape: tuple[int, ...] | None = None
 
     def is_cut(self, rgb: UInt8Image) -> bool:
         """Whether the next frame shows another scene than the last; the first frame does not.
@@ -34,6 +35,10 @@ class CutDetector:
         Args:
             rgb: height x width x 3.
         """
+        shape, self._shape = self._shape, rgb.shape
+        if shape not in (None, rgb.shape):  # a camera that came back with other settings
+            self._last = None
+            return True
         small = np.asarray(Image.fromarray(rgb).resize(SIDE, Image.Resampling.BOX), np.float64)
         if small.std() < FLAT:  # a flash, a black frame between: the next picture is compared with the one before
             return False

@@ -20,6 +20,7 @@ from fsrfer.serving.information import Health, ServiceInfo, information
 from fsrfer.serving.problems import Problem, ProblemError, described
 from fsrfer.serving.service import Service, unless_gone
 from fsrfer.serving.uploads import ClientGoneError, UploadLimits, read_uploads
+from fsrfer.serving.video_routes import video_routes
 from fsrfer.version import __version__
 
 CLIENT_GONE = 499
@@ -59,6 +60,7 @@ def application(service: Service, figures: metrics.Metrics) -> FastAPI:
     )
     _add_errors(app)
     _add_recognition(app, service, figures)
+    app.include_router(video_routes(service))
     _add_state(app, service, figures)
     return app
 

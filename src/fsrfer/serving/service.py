@@ -14,6 +14,7 @@ from fsrfer.recognition.faces import FaceRecognizer, heights_of
 from fsrfer.serving import wire
 from fsrfer.serving.admission import Admission
 from fsrfer.serving.batching import Batches
+from fsrfer.serving.jobs import Jobs
 from fsrfer.serving.pool import TookTooLongError, WorkerLostError, WorkerPool
 from fsrfer.serving.problems import ProblemError
 from fsrfer.serving.settings import ServiceSettings
@@ -33,6 +34,7 @@ class Service:
         recognizer: of the faces.
         pool: the workers.
         admission: what is under way.
+        jobs: videos.
         ready: whether it can answer.
     """
 
@@ -56,6 +58,7 @@ class Service:
         )
         self.pool = WorkerPool(plan.command(), settings.processes, settings.picture_seconds)
         self.admission = Admission(settings.queue, settings.memory, settings.processes)
+        self.jobs = Jobs(settings)
         self._batches = Batches(self.recognizer)
         self.started = time.time()
         self.ready = False
@@ -67,6 +70,7 @@ class Service:
             await stack.enter_async_context(self._batches)
             stack.push_async_callback(self.pool.close)
             await self.pool.start()
+            stack.push_async_callback(self.jobs.close)
             blank = np.zeros((1, self._side, self._side, *self._channels), np.uint8)
             await self._batches.expressions(blank, [float(self._side)], [False])
             self.ready = True

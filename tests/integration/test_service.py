@@ -1,5 +1,6 @@
 """The service as a process, among clients that are slow, many, gone or hostile."""
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from support.served import CLIENT, Served, served
 from support.uploads import as_file, noise
@@ -139,11 +142,27 @@ def test_a_picture_that_kills_its_decoder_costs_one_request(service: Served) -> 
     assert until(lambda: post(service).status_code == 200)
 
 
+def test_live_frames_are_answered_to_the_pages_of_the_service_alone(service: Served) -> None:
+    address = service.url.replace("http", "ws") + "/v1/live"
+    with connect(address, origin=service.url, compression=None) as socket:
+        assert json.loads(socket.recv())["ready"]
+        socket.send(PICTURE)
+        assert json.loads(socket.recv(timeout=20))["frame"] == 1
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.send(bytes(2**21))
+            socket.recv(timeout=20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+    with pytest.raises(InvalidStatus), connect(address, origin="https://evil.example"):
+        pass
+
+
 def test_a_stopped_service_ends_what_it_has_begun(tmp_path: Path, toy: Path) -> None:
     with served(tmp_path / "home", model=str(toy)) as service:
         workers = service.workers()
         os.kill(workers[0], signal.SIGSTOP)
-        with ThreadPoolExecutor(1) as client, service.connect() as unfinished:
+        live = connect(service.url.replace("http", "ws") + "/v1/live")
+        with ThreadPoolExecutor(1) as client, service.connect() as unfinished, live:
             asked = client.submit(post, service)
             unfinished.sendall(HEAD + b"Content-Length: 100\r\n\r\n")
             assert until(lambda: service.figure("fsrfer_requests_under_way") == 2)

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a picture (50)",
     )
     parser.add_argument("--max-upload", type=positive, default=20, metavar="MB", help="of a request (%(default)s)")
+    parser.add_argument("--max-video", type=positive, default=100, metavar="MB", help="of a video (%(default)s)")
     parser.add_argument(
         "--workers",
         type=positive,
@@ -89,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
         allowed_hosts=tuple(options.allowed_host),
         max_pixels=options.max_pixels,
         max_upload=options.max_upload * MIB,
+        max_video=options.max_video * MIB,
         workers=options.workers,
         queue=options.queue,
         aggregate_only=options.aggregate_only,

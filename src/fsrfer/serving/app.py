@@ -17,9 +17,11 @@ from fsrfer.serving.answers import ClassifyAnswer, PredictAnswer, predicted
 from fsrfer.serving.examples import CROPS, PHOTOS, PICTURES
 from fsrfer.serving.guard import Guard
 from fsrfer.serving.information import Health, ServiceInfo, information
+from fsrfer.serving.live import Live
 from fsrfer.serving.problems import Problem, ProblemError, described
 from fsrfer.serving.service import Service, unless_gone
 from fsrfer.serving.uploads import ClientGoneError, UploadLimits, read_uploads
+from fsrfer.serving.video_routes import video_routes
 from fsrfer.version import __version__
 
 CLIENT_GONE = 499
@@ -35,11 +37,12 @@ AggregateOnly = Annotated[
 
 def guarded(service: Service) -> Guard:
     """The whole application of a service, with all that stands before its routes."""
-    figures = metrics.Metrics(service)
-    return Guard(application(service, figures), service.settings, figures)
+    live = Live(service)
+    figures = metrics.Metrics(service, live)
+    return Guard(application(service, figures, live), service.settings, figures)
 
 
-def application(service: Service, figures: metrics.Metrics) -> FastAPI:
+def application(service: Service, figures: metrics.Metrics, live: Live) -> FastAPI:
     """The routes."""
 
     @asynccontextmanager
@@ -59,6 +62,8 @@ def application(service: Service, figures: metrics.Metrics) -> FastAPI:
     )
     _add_errors(app)
     _add_recognition(app, service, figures)
+    app.include_router(video_routes(service))
+    app.add_api_websocket_route("/v1/live", live.serve)
     _add_state(app, service, figures)
     return app
 

@@ -46,7 +46,10 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through."""
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
@@ -60,6 +63,18 @@ class Guard:
             if not answer.begun:
                 await ProblemError.of_status(500).response()(scope, receive, answer.send)
         self._note(scope, answer)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a WebSocket through if it is opened by a page of ours or by no page; browsers ask nobody before."""
+        headers = Headers(scope=scope)
+        try:
+            check_host(headers, self._settings)
+            check_origin(headers, "POST")
+        except ProblemError:
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        scope["fsrfer.admitted"] = self._settings.admits(_bearer(headers))
+        await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
         """Whether a client may ask.

@@ -29,11 +29,13 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may hold, and how long its body and the work on it may take."""
+    """What a request may hold, and how long its body and the work on it may take; ``video_seconds`` are of the video itself."""
 
     upload_bytes: int
     pixels: int
     pictures: int
+    video_bytes: int
+    video_seconds: float
     upload_seconds: float
     seconds: float
     formats: list[str]
@@ -77,6 +79,8 @@ def information(service: Service) -> ServiceInfo:
             settings.max_upload,
             settings.max_pixels,
             settings.max_pictures,
+            settings.max_video,
+            settings.longest_video,
             settings.upload_seconds,
             settings.seconds,
             list(FORMATS),

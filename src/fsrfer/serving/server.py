@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fsrfer.errors import InputError
 from fsrfer.serving import logs
 from fsrfer.serving.app import guarded
+from fsrfer.serving.live import LARGEST_FRAME
 from fsrfer.serving.service import Service
 from fsrfer.serving.settings import ServiceSettings
 
@@ -81,6 +82,9 @@ def _configured(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         guarded(service),
         http=Protocol,
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_FRAME,
+        ws_per_message_deflate=False,
         h11_max_incomplete_event_size=LONGEST_HEAD,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE,

@@ -14,12 +14,13 @@ from fsrfer.recognition.faces import FaceRecognizer, heights_of
 from fsrfer.serving import wire
 from fsrfer.serving.admission import Admission
 from fsrfer.serving.batching import Batches
+from fsrfer.serving.jobs import Jobs
 from fsrfer.serving.pool import TookTooLongError, WorkerLostError, WorkerPool
 from fsrfer.serving.problems import ProblemError
 from fsrfer.serving.settings import ServiceSettings
 from fsrfer.serving.uploads import ClientGoneError, Upload, check_picture
 from fsrfer.serving.worker import WorkerPlan
-from fsrfer.types import Detections, Expression
+from fsrfer.types import Detections, Expression, UInt8Image
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -33,6 +34,7 @@ class Service:
         recognizer: of the faces.
         pool: the workers.
         admission: what is under way.
+        jobs: videos.
         ready: whether it can answer.
     """
 
@@ -56,6 +58,7 @@ class Service:
         )
         self.pool = WorkerPool(plan.command(), settings.processes, settings.picture_seconds)
         self.admission = Admission(settings.queue, settings.memory, settings.processes)
+        self.jobs = Jobs(settings)
         self._batches = Batches(self.recognizer)
         self.started = time.time()
         self.ready = False
@@ -67,6 +70,7 @@ class Service:
             await stack.enter_async_context(self._batches)
             stack.push_async_callback(self.pool.close)
             await self.pool.start()
+            stack.push_async_callback(self.jobs.close)
             blank = np.zeros((1, self._side, self._side, *self._channels), np.uint8)
             await self._batches.expressions(blank, [float(self._side)], [False])
             self.ready = True
@@ -93,6 +97,16 @@ class Service:
         if len(uploads) == 1:
             return [await self._crop(uploads[0])]
         return await _all([self._crop_or_error(upload) for upload in uploads])
+
+    async def frame(self, upload: Upload, most_pixels: int) -> tuple[UInt8Image, Detections]:
+        """A frame's pixels (RGB, height x width x 3), and its faces.
+
+        Raises:
+            ProblemError: it cannot be looked at, or has more pixels than allowed.
+        """
+        reply = await self._look("frame", upload, most_pixels)
+        width, height, faces = (reply.number(name) for name in ("width", "height", "faces"))
+        return wire.greys(reply.blobs[3], height, width, 3), reply.detections(faces)
 
     async def _photo(self, upload: Upload) -> PhotoResult:
         reply = await self._look("faces", upload)
@@ -127,29 +141,31 @@ class Service:
         except ProblemError as problem:
             return CropResult(upload.name, None, problem.detail)
 
-    async def _look(self, task: str, upload: Upload) -> "_Reply":
+    async def _look(self, task: str, upload: Upload, most_pixels: int | None = None) -> "_Reply":
         """A worker's answer to a picture.
 
         Raises:
             ProblemError: it is no picture, too large, cannot be read, or ended the worker.
         """
         check_picture(upload.data)
+        limit = min(most_pixels or self.settings.max_pixels, self.settings.max_pixels)
         self._batches.expected += 1
         try:
-            reply = await self.pool.run(wire.Message({"task": task}, [upload.data]))
+            reply = await self.pool.run(wire.Message({"task": task, "max_pixels": limit}, [upload.data]))
         except WorkerLostError:
             raise ProblemError(422, "unreadable", "the picture cannot be read: its decoder crashed") from None
         except TookTooLongError:
-            limit = self.settings.picture_seconds
-            raise ProblemError(422, "unreadable", f"the picture cannot be read within {limit:g} s") from None
+            seconds = self.settings.picture_seconds
+            raise ProblemError(422, "unreadable", f"the picture cannot be read within {seconds:g} s") from None
         finally:
             self._batches.expected -= 1
         match reply.fields.get("error"):
             case None:
                 return _Reply(reply)
             case "too large":
-                limit = self.settings.max_pixels / 10**6
-                raise ProblemError(413, "too-many-pixels", f"the limit is {limit:g} megapixels; shrink the picture")
+                raise ProblemError(
+                    413, "too-many-pixels", f"the limit is {limit / 10**6:g} megapixels; shrink the picture"
+                )
             case _:
                 raise ProblemError(422, "unreadable", str(reply.fields.get("why")))
 
@@ -208,4 +224,4 @@ async def unless_gone(gone: Callable[[], Coroutine[Any, Any, None]], work: Corou
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks)

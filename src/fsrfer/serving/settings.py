@@ -36,6 +36,12 @@ class ServiceSettings:
         min_group: smallest group reported where nothing of single faces is.
         head_seconds, upload_seconds, picture_seconds, seconds: for the head of a request, its body, one picture, all the work.
         stop_seconds: that requests under way have to end in when the service is stopped.
+        live_sessions: of live frames at once.
+        max_video: bytes of a video.
+        videos: that may wait or be watched at once; one is watched at a time.
+        longest_video: seconds of a video.
+        video_seconds: that watching one may take.
+        keep_seconds: that its result is kept for.
         model, detector, threads, min_face: as for `fsrfer.Recognizer`.
     """
 
@@ -56,6 +62,12 @@ class ServiceSettings:
     picture_seconds: float = 20.0
     seconds: float = 60.0
     stop_seconds: float = 30.0
+    live_sessions: int = 8
+    max_video: int = 100 * 2**20
+    videos: int = 4
+    longest_video: float = 600.0
+    video_seconds: float = 1200.0
+    keep_seconds: float = 3600.0
     model: str | Path = "default"
     detector: str | Path = "default"
     threads: int | None = None

@@ -72,10 +72,11 @@ class Looker:
 
     def answer(self, request: wire.Message) -> wire.Message:
         """What is in a picture, or why that cannot be told."""
+        limit = request.fields.get("max_pixels", self._plan.max_pixels)
         tasks = {"faces": self._faces, "crop": self._crop, "frame": self._frame}
         (data,) = request.blobs
         try:
-            return tasks[request.fields["task"]](images.decode_rgb(data, "the picture", self._plan.max_pixels))
+            return tasks[request.fields["task"]](images.decode_rgb(data, "the picture", limit))
         except TooLargeError:
             return wire.Message({"error": "too large"})
         except InputError as error:

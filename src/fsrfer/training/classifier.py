@@ -153,8 +153,7 @@ def train_classifier(
         TrainingError: training diverged.
     """
     check_batches(fabric, [settings.loop for settings in recipe.networks.values()])
-    weights = {name: settings.weight for name, settings in recipe.sources.items()}
-    data = load_training_data(recipe, sources, weights)
+    data = load_training_data(recipe, sources)
     origin = _origin(recipe, data, given)
     if fabric.is_global_zero:
         begin_or_resume(folder, recipe)

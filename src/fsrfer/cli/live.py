@@ -1,7 +1,7 @@
 """``fsrfer video --live``: a camera or stream as it goes on, as lines of JSON or as a panel."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Protocol
@@ -20,8 +20,8 @@ from fsrfer.video.summary import VideoSummary
 class Show(Protocol):
     """Where what a run says is shown."""
 
-    def show(self, line: LiveLine | None) -> None:
-        """Take what there is to say; None where there is nothing just now."""
+    def show(self, lines: Sequence[LiveLine]) -> None:
+        """Take what there is to say, maybe nothing just now."""
 
 
 def watch(settings: VideoSettings) -> tuple[VideoSummary, int]:
@@ -33,14 +33,13 @@ def watch(settings: VideoSettings) -> tuple[VideoSummary, int]:
     with LiveSession(settings) as session:
         with gentle_stop() as signals, _shown(session, settings) as show:
             try:
-                with closing(session.watch()) as lines:
-                    for line in lines:
-                        _tell(line)
-                        show.show(line)
+                with closing(session.watch()) as said:
+                    for lines in said:
+                        _tell(lines)
+                        show.show(lines)
                         if signals:
                             break
-                for line in session.end(stopped=bool(signals)):
-                    show.show(line)
+                show.show(session.end(stopped=bool(signals)))
             except BrokenPipeError:  # whoever read has gone; the folder is still worth finishing
                 session.finish(stopped=True)
                 raise
@@ -70,9 +69,10 @@ class _AsLines:
         self._sink = sink
         self._windows = windows
 
-    def show(self, line: LiveLine | None) -> None:
-        if line is not None and (self._windows or not isinstance(line, LiveWindow)):
-            self._sink.write(line)
+    def show(self, lines: Sequence[LiveLine]) -> None:
+        for line in lines:
+            if self._windows or not isinstance(line, LiveWindow):
+                self._sink.write(line)
 
 
 class _OnPanel:
@@ -81,30 +81,31 @@ class _OnPanel:
     def __init__(self, session: LiveSession, watching: Watching, panel: LivePanel) -> None:
         self._session, self._watching, self._panel = session, watching, panel
 
-    def show(self, line: LiveLine | None) -> None:
+    def show(self, lines: Sequence[LiveLine]) -> None:
         watching, source, pace = self._watching, self._session.source, self._session.pace
-        if isinstance(line, LiveFrame):
-            watching.faces = line.result.group
-        elif isinstance(line, LiveWindow):
-            watching.window, watching.estimate = (line.window.start, line.window.end), line.window.estimate
+        for line in lines:
+            if isinstance(line, LiveFrame):
+                watching.faces = line.result.group
+            elif isinstance(line, LiveWindow):
+                watching.window, watching.estimate = (line.window.start, line.window.end), line.window.estimate
         watching.seconds, watching.lost_for, watching.lost = source.seconds(), source.lost_for(), source.ending.holes
         watching.per_second, watching.latency, watching.passed_over = pace.per_second, pace.latency, pace.passed_over
         self._panel.draw()
 
 
-def _tell(line: LiveLine | None) -> None:
-    """One line on stderr for what happened to the source."""
-    if not isinstance(line, LiveEvent):
-        return
-    facts = line.facts
-    if line.name == "lost":
-        complain(f"{line.source}: lost at {clock(line.time)} ({facts['reason']}); it is opened again")
-    elif line.name == "returned":
+def _tell(lines: Sequence[LiveLine]) -> None:
+    """One line on stderr for each thing that happened."""
+    for line in lines:
+        if isinstance(line, LiveEvent):
+            complain(f"{line.source}: {_words_for(line)}")
+
+
+def _words_for(event: LiveEvent) -> str:
+    facts = event.facts
+    if event.name == "lost":
+        return f"lost at {clock(event.time)} ({facts['reason']}); it is opened again"
+    if event.name == "returned":
         resized = f", now {facts['width']} x {facts['height']} px" if facts["resized"] else ""
-        complain(f"{line.source}: back at {clock(line.time)} after {facts['lost_seconds']:.1f} s{resized}")
-    elif line.name == "slower":
-        asked = f"every {facts['every']:g} s" if facts["every"] else "at every frame"
-        complain(
-            f"{line.source}: looks at {facts['frames_per_second']:.1f} frames a second, not {asked} as asked: "
-            "the work takes longer than that; nothing lags"
-        )
+        return f"back at {clock(event.time)} after {facts['lost_seconds']:.1f} s{resized}"
+    asked = f"every {facts['every']:g} s" if facts["every"] else "at every frame"
+    return f"looks {facts['frames_per_second']:.1f} times a second, not {asked}: the work takes longer; nothing lags"

@@ -2,8 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
+from math import inf
 from statistics import fmean
 
 from fsrfer.video.live import Arrived, GivenUp, LiveSource
@@ -72,8 +73,8 @@ class LiveSession:
     Example:
         >>> settings = VideoSettings("rtsp://10.0.0.7/hall", live=True)  # doctest: +SKIP
         >>> with LiveSession(settings) as session:  # doctest: +SKIP
-        ...     for line in session.watch():
-        ...         print(line and line.to_dict())
+        ...     for lines in session.watch():
+        ...         print([line.to_dict() for line in lines])
     """
 
     def __init__(self, settings: VideoSettings) -> None:
@@ -91,7 +92,7 @@ class LiveSession:
         except BaseException:
             self.source.close()
             raise
-        self._people, self._window_ends = 0, float("inf")
+        self._people, self._window_ends = 0, inf
         self._latencies: list[float] = []
         self._missed, self._told_slower = 0, False
 
@@ -101,32 +102,31 @@ class LiveSession:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def watch(self) -> Generator[LiveLine | None, None, None]:
-        """What there is to say, as soon as it is known, until the source is given up; None where there is nothing just now.
+    def watch(self) -> Generator[list[LiveLine], None, None]:
+        """What there is to say, as soon as it is known, until the source is given up; often nothing, so that one can stop.
 
         Frames are left out in aggregate-only runs. Time windows are always among the lines.
         """
         while True:
             came = self.source.take(GLANCE)
-            if came is None:
-                if self.source.seconds() > self._window_ends + GRACE:
-                    yield from self._end_window()
-                yield None
-            elif isinstance(came, tuple):
-                yield from self._look(*came)
-            elif isinstance(came, GivenUp):
+            if isinstance(came, GivenUp):
                 return
+            if came is None:
+                is_over = self.source.seconds() > self._window_ends + GRACE
+                yield self._end_window() if is_over else []
+            elif isinstance(came, tuple):
+                yield self._look(*came)
             else:
-                yield event_of(self.source.name, time.time(), came)
+                yield [event_of(self.source.name, time.time(), came)]
 
-    def end(self, stopped: bool) -> Iterator[LiveLine]:
+    def end(self, stopped: bool) -> list[LiveLine]:
         """The last time window, and why the run ends.
 
         Args:
             stopped: by the user.
         """
         self.source.close()
-        yield from self._end_window()
+        last = self._end_window()
         ending, pace = self.source.ending, self.pace
         facts = {
             "reason": "stopped by the user" if stopped else ending.reason,
@@ -134,7 +134,7 @@ class LiveSession:
             "passed_over": pace.passed_over,
             "lost_seconds": round(ending.holes, 3),
         }
-        yield LiveEvent(self.source.name, time.time(), "end", self.source.seconds(), facts)
+        return [*last, LiveEvent(self.source.name, time.time(), "end", self.source.seconds(), facts)]
 
     def finish(self, stopped: bool) -> VideoSummary:
         """Write what is left, the summary and the page; see `Run.finish`."""
@@ -146,45 +146,49 @@ class LiveSession:
         self.source.close()
         self._run.close()
 
-    def _look(self, frame: Arrived, missed: int) -> Iterator[LiveLine]:
+    def _look(self, frame: Arrived, missed: int) -> list[LiveLine]:
         recognizer = self._run.recognizer
         with recognizer.watch.measure("convert"):
             rgb = frame.rgb()
         result = recognizer.update(rgb, frame.time)
-        late = time.monotonic() - frame.arrived
-        at, late = time.time() - late, max(0.0, late)
+        late = max(0.0, time.monotonic() - frame.arrived)
+        at = time.time() - late
         missed = missed if self.pace.frames else 0  # until the networks were loaded, none was due
         recognizer.dropped += missed
         self.pace.add(frame.time, late, missed)
-        closed = self._record(replace(result, rgb=rgb) if self._shows_pictures else result)
-        if closed is not None:
-            yield self._line_of(closed)
+        lines = self._record(replace(result, rgb=rgb) if self._shows_pictures else result)
         self._latencies.append(late)
         self._missed += missed
         if not self._settings.aggregate_only:
-            yield LiveFrame(self.source.name, at, result, late, missed)
-        if self.pace.falls_behind and not self._told_slower:
-            self._told_slower = True
-            facts = {"frames_per_second": round(self.pace.per_second, 2), "every": self._settings.every}
-            yield LiveEvent(self.source.name, at, "slower", frame.time, facts)
+            lines.append(LiveFrame(self.source.name, at, result, late, missed))
+        return lines + self._slower(at, frame.time)
+
+    def _slower(self, at: float, seconds: float) -> list[LiveLine]:
+        """Said once, when the work does not keep up."""
+        if self._told_slower or not self.pace.falls_behind:
+            return []
+        self._told_slower = True
+        facts = {"frames_per_second": round(self.pace.per_second, 2), "every": self._settings.every}
+        return [LiveEvent(self.source.name, at, "slower", seconds, facts)]
 
     @property
     def _shows_pictures(self) -> bool:
         return self._settings.shows_frames and not self._settings.blur
 
-    def _record(self, result: FrameResult) -> ClosedWindow | None:
+    def _record(self, result: FrameResult) -> list[LiveLine]:
+        """Take a frame into its time window; returns the one before, where this frame ended it."""
         self._people = max([self._people, *(tracked.track for tracked in result.faces)])
         window = self._settings.window
         self._window_ends = (result.time // window + 1) * window
-        return self._run.add(result, TrackingState(started=self._people))
+        return self._line_of(self._run.add(result, TrackingState(started=self._people)))
 
-    def _end_window(self) -> Iterator[LiveLine]:
-        self._window_ends = float("inf")
-        closed = self._run.end_window()
-        if closed is not None:
-            yield self._line_of(closed)
+    def _end_window(self) -> list[LiveLine]:
+        self._window_ends = inf
+        return self._line_of(self._run.end_window())
 
-    def _line_of(self, closed: ClosedWindow) -> LiveWindow:
-        latency, missed = fmean(self._latencies), self._missed
+    def _line_of(self, closed: ClosedWindow | None) -> list[LiveLine]:
+        if closed is None:
+            return []
+        line = LiveWindow(self.source.name, time.time(), closed, fmean(self._latencies), self._missed)
         self._latencies, self._missed = [], 0
-        return LiveWindow(self.source.name, time.time(), closed, latency, missed)
+        return [line]

@@ -77,6 +77,10 @@ LIVE_TIMEOUT = 5.0
 """The same in live use, where it is opened again."""
 
 
+KEY = 20
+"""Characters from which a part of an address that mixes letters and digits may be the key to it."""
+
+
 def open_container(name: str, at_once: bool = False) -> "InputContainer":
     """The container behind a file, a camera's number (``"0"``), or an ``rtsp://`` or ``http(s)://`` stream.
 
@@ -144,20 +148,34 @@ def without_secrets(name: str) -> str:
         'rtsp://10.0.0.7/(hidden)'
         >>> without_secrets("rtsp://admin:pass/word@10.0.0.7/hall")
         'rtsp://(address hidden)'
+        >>> without_secrets("https://10.0.0.7/live/7f3c9a51e0b84d2296aa/index.m3u8")
+        'https://10.0.0.7/live/(hidden)'
     """
     scheme, separator, rest = name.partition("://")
     if not separator:
-        return name
+        return name if Path(name).exists() else _mistyped(name)
     address = re.split(r"[?#]", rest, maxsplit=1)[0]
     authority, slash, path = address.partition("/")
     host = authority.rpartition("@")[2]
     # Where a password ends cannot be told if it holds one of the marks that end an address or a name.
-    if "@" in unquote(rest[len(authority) :]) or not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*)(:\d*)?", host):
+    if "@" in unquote(unquote(rest[len(authority) :])) or not re.fullmatch(
+        r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*)(:\d*)?", host
+    ):
         return f"{scheme}://(address hidden)"
     if scheme.lower() not in STREAM_PROTOCOLS:  # such as rtmp, where the path is the key
         return f"{scheme}://{host}"
-    kept = list(takewhile(lambda part: not re.search("[=&;:?#\\s]", unquote(part)), path.split("/")))
-    return f"{scheme}://{host}{slash}{'/'.join(kept if kept == path.split('/') else [*kept, '(hidden)'])}"
+    parts = path.split("/")
+    kept = list(takewhile(lambda part: not _may_be_secret(unquote(unquote(part))), parts))
+    return f"{scheme}://{host}{slash}{'/'.join(kept if kept == parts else [*kept, '(hidden)'])}"
+
+
+def _may_be_secret(part: str) -> bool:
+    """Whether a part of a path names a value, announces one, or looks like a key: long, of letters and digits."""
+    if re.search(r"[=&;:?#\s]", part) or re.fullmatch(
+        r"(?i)(auth|(access)?_?(key|token)|pass(wd|word)?|secret|sig(nature)?)", part
+    ):
+        return True
+    return len(part) >= KEY and bool(re.search(r"\d", part)) and re.fullmatch(r"[\w-]+", part) is not None
 
 
 def one_line(error: BaseException) -> str:
@@ -244,7 +262,7 @@ def _is_picture(path: Path) -> bool:
 
 def _mistyped(name: str) -> str:
     """The name of a file that is not there, hidden where it may be an address that was mistyped."""
-    return "(address hidden)" if re.search("^[a-z]{3,6}:/|:.*@", name, re.IGNORECASE) else name
+    return "(address hidden)" if re.search("^[a-z]{3,6}:/|:.*@|^//", name, re.IGNORECASE) else name
 
 
 def _camera(name: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,11 +31,11 @@ class Served:
     """A service that runs.
 
     Attributes:
-        process: its own; its lines of log are in ``stderr`` from the second on.
+        process: its own; its log lies beside its folder.
         port: that it listens at.
     """
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     port: int
 
     @property
@@ -61,17 +62,17 @@ def served(folder: Path, **settings: object) -> Iterator[Served]:
     """A service at a free port, whose home and folder for temporary files is an empty one; killed at the end."""
     folder.mkdir(exist_ok=True)
     surroundings = {**os.environ, "HOME": str(folder), "TMPDIR": str(folder)}
+    log = folder.with_name(folder.name + ".log")
     process = subprocess.Popen(
         [sys.executable, "-c", _CODE, json.dumps({"port": 0, "workers": 1, **settings})],
         cwd=folder,
         env=surroundings,
-        stderr=subprocess.PIPE,
-        text=True,
+        stderr=log.open("w"),
     )
     try:
-        assert process.stderr is not None
-        first = process.stderr.readline()
-        yield Served(process, json.loads(first)["port"])
+        while process.poll() is None and not log.read_text().endswith("\n"):
+            time.sleep(0.05)
+        yield Served(process, json.loads(log.read_text().splitlines()[0])["port"])
     finally:
         process.kill()
-        process.communicate()
+        process.wait()

@@ -2,17 +2,13 @@
 
 import asyncio
 import random
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from fsrfer.serving.problems import CLOSE, ProblemError
 
 LAST_SECONDS = 3.0
 """For bodies that are still coming when the service is stopped."""
-
-WEIGHT_OF_NEWEST = 0.2
-"""How much of the newest request's time goes into the mean that clients are told to wait by."""
 
 
 class Admission:
@@ -24,16 +20,16 @@ class Admission:
         open: whether new ones are let in.
     """
 
-    def __init__(self, most: int, most_bytes: int, at_once: int):
+    def __init__(self, most: int, most_bytes: int, wait: Callable[[int], float], longest_wait: float):
         """Let in so many.
 
         Args:
             most: requests at a time.
             most_bytes: of all their bodies.
-            at_once: requests that are worked on at a time, by which the time to wait is told.
+            wait: seconds that who comes after so many requests has to wait.
+            longest_wait: seconds that nobody should have to wait; what was let in must not be lost to its time limit.
         """
-        self._most, self._most_bytes, self._at_once = most, most_bytes, at_once
-        self._mean = 0.5
+        self._most, self._most_bytes, self._wait, self._longest_wait = most, most_bytes, wait, longest_wait
         self._coming: set[asyncio.Timeout] = set()
         self.under_way = self.held = 0
         self.open = True
@@ -67,17 +63,15 @@ class Admission:
         """
         if not self.open:
             raise self.full("the service is about to stop")
-        if self.under_way >= self._most:
+        if self.under_way >= self._most or self._wait(self.under_way) > self._longest_wait:
             raise self.full("too many requests are under way")
         self.under_way += 1
         reservation = Reservation(self)
-        began = time.monotonic()
         try:
             yield reservation
         finally:
             self.under_way -= 1
             self.held -= reservation.held
-            self._mean += WEIGHT_OF_NEWEST * (time.monotonic() - began - self._mean) / max(1, self.under_way)
 
     def take(self, size: int) -> None:
         """Memory for a part of a body.
@@ -91,7 +85,7 @@ class Admission:
 
     def full(self, why: str) -> ProblemError:
         """What is told to who cannot be let in: when to try again, not all at the same moment."""
-        wait = self._mean * self.under_way / self._at_once * random.uniform(0.75, 1.5)  # noqa: S311 (no secret)
+        wait = self._wait(self.under_way) * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
         seconds = min(60, max(1, round(wait)))
         return ProblemError(503, "full", f"{why}; try again in {seconds} s", {"Retry-After": str(seconds), **CLOSE})
 

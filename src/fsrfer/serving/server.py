@@ -35,8 +35,7 @@ def run(settings: ServiceSettings) -> None:
         ModelError: a model is missing, damaged, or not one of ours.
     """
     settings.check()
-    with _bound(settings) as listener:
-        logs.set_up()
+    with _bound(settings) as listener, logs.to_stderr():
         asyncio.run(_serve(settings, listener))
 
 

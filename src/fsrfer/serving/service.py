@@ -22,6 +22,9 @@ from fsrfer.serving.uploads import ClientGoneError, Upload, check_picture
 from fsrfer.serving.worker import WorkerPlan
 from fsrfer.types import Detections, Expression, UInt8Image
 
+LONGEST_WAIT = 0.5
+"""Part of a request's time that it may have to wait; where more are under way, others are refused."""
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -57,7 +60,7 @@ class Service:
             seconds=settings.picture_seconds,
         )
         self.pool = WorkerPool(plan.command(), settings.processes, settings.picture_seconds)
-        self.admission = Admission(settings.queue, settings.memory, settings.processes)
+        self.admission = Admission(settings.queue, settings.memory, self.pool.wait, settings.seconds * LONGEST_WAIT)
         self.jobs = Jobs(settings)
         self._batches = Batches(self.recognizer)
         self.started = time.time()

@@ -167,7 +167,6 @@ def test_every_answer_has_its_headers(client: TestClient) -> None:
 
 
 def test_logs_hold_nothing_of_pictures(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("fsrfer.serving").propagate = True
     with caplog.at_level(logging.INFO, "fsrfer.serving"):
         client.post("/v1/predict?aggregate_only=false&who=jane", files=[("jane", ("jane_doe.png", PICTURE))])
     assert [record.getMessage() for record in caplog.records] == ["request"]

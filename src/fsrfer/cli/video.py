@@ -135,6 +135,7 @@ def _settings(options: argparse.Namespace) -> VideoSettings:
         model=options.model,
         detector=options.detector,
         threads=options.threads,
+        device=options.device,
         min_face=options.min_face,
         detect_every=options.detect_every,
         quality=options.quality,

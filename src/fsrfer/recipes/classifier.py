@@ -15,6 +15,7 @@ from fsrfer.recipes.sections import (
     OptimizerSettings,
     Section,
     Share,
+    SourceSettings,
     UpliftSettings,
     ViewSettings,
 )
@@ -54,6 +55,7 @@ class ClassifierRecipe(Section):
     name: str = Field(description="of the experiment")
     validation: str = Field(description="data set whose validation part is measured and calibrated on")
     labels: Literal["votes", "majority"] = Field(description="label distributions, or the winning class alone")
+    sources: dict[str, SourceSettings] = Field(default={}, description="data sets whose faces count more or less")
     input: InputSettings
     views: ViewSettings
     camera: CameraSettings

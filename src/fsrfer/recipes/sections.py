@@ -57,6 +57,12 @@ class UpliftSettings(Section):
     conditioned: bool = Field(description="whether it is conditioned on the effective size")
 
 
+class SourceSettings(Section):
+    """How much the faces of one data set count."""
+
+    weight: float = Field(gt=0, description="of each of its faces in the loss of the labels, beside 1 of other sets")
+
+
 class ViewSettings(Section):
     """What is seen of each face of a batch."""
 

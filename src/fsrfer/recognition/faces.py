@@ -11,8 +11,10 @@ from fsrfer import images
 from fsrfer.model_file import ModelInfo
 from fsrfer.recognition.certainty import MIN_FACE, CertaintyRule
 from fsrfer.recognition.detection import Detector
+from fsrfer.recognition.devices import CPU, DEVICES
 from fsrfer.recognition.legibility import LegibilityModel, are_cut_off
 from fsrfer.recognition.model import Answers, ExpressionModel
+from fsrfer.recognition.runtime import choose_device
 from fsrfer.types import Detections, Expression, Face, FloatArray, UInt8Image
 
 
@@ -55,6 +57,7 @@ class FaceRecognizer:
     Attributes:
         model: the recogniser of crops.
         rule: what is certain, and what is too small.
+        device: that the bundled networks run on, one of `DEVICES`.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class FaceRecognizer:
         detector: str | Path | FaceDetector = "default",
         threads: int | None = None,
         min_face: float = MIN_FACE,
+        device: str = CPU,
     ):
         """Load the recogniser; the detector follows when it is first needed.
 
@@ -71,14 +75,17 @@ class FaceRecognizer:
             detector: ``fast``, ``default``, ``tiny``, the path of a YuNet ONNX file, or a `FaceDetector`.
             threads: for each of the two networks; None takes one for each processor granted.
             min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
+            device: ``cpu``, ``cuda``, ``openvino``, ``coreml``, ``directml``, or ``auto``: CUDA where it works, else the CPU.
 
         Raises:
+            DeviceError: the device cannot be used.
             ModelError: a model is missing, damaged, or not one of ours.
         """
-        self.model: CropModel = ExpressionModel(model, threads) if isinstance(model, str | Path) else model
+        self.device = choose_device(device)
+        self.model: CropModel = ExpressionModel(model, threads, self.device) if isinstance(model, str | Path) else model
         self.rule = CertaintyRule.of_model(self.model.info, min_face)
         self._named_detector, self._threads = detector, threads
-        self._legibility = LegibilityModel(threads)
+        self._legibility = LegibilityModel(threads, self.device)
 
     @cached_property
     def detector(self) -> FaceDetector:
@@ -88,7 +95,12 @@ class FaceRecognizer:
             ModelError: its weights are missing, changed, or no YuNet.
         """
         named = self._named_detector
-        return Detector(named, self._threads) if isinstance(named, str | Path) else named
+        return Detector(named, self._threads, self.device) if isinstance(named, str | Path) else named
+
+    @property
+    def batch(self) -> int:
+        """How many faces the device takes at once."""
+        return DEVICES[self.device].batch
 
     def crops(self, rgb: UInt8Image, found: Detections) -> UInt8Image:
         """The faces of a picture as the model takes them: uint8, N x size x size (x 3)."""

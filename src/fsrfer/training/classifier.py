@@ -153,7 +153,8 @@ def train_classifier(
         TrainingError: training diverged.
     """
     check_batches(fabric, [settings.loop for settings in recipe.networks.values()])
-    data = load_training_data(recipe, sources)
+    weights = {name: settings.weight for name, settings in recipe.sources.items()}
+    data = load_training_data(recipe, sources, weights)
     origin = _origin(recipe, data, given)
     if fabric.is_global_zero:
         begin_or_resume(folder, recipe)

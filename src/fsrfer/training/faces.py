@@ -51,6 +51,7 @@ class Faces:
         labels: long, N.
         heights: long, N: in pixels, before the faces were brought to one size.
         hashes: SHA-256 of each data set's decoded faces and votes, by ``name split``.
+        weights: float32, N, of each face in the loss of the labels; None where all count alike.
     """
 
     pixels: Tensor
@@ -58,6 +59,7 @@ class Faces:
     labels: Tensor
     heights: Tensor
     hashes: dict[str, str]
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -100,8 +102,15 @@ class TrainingData:
     validation: str
 
 
-def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> TrainingData:
+def load_training_data(
+    needs: DataNeeds, sources: Mapping[str, Path], weights: Mapping[str, float] | None = None
+) -> TrainingData:
     """Read the training part of every source, and the validation part of the recipe's.
+
+    Args:
+        needs: what a recipe says of its data.
+        sources: data sets by name.
+        weights: of the training faces of data sets, by name; those of others weigh 1.
 
     Raises:
         RecipeError: the validation set is not among the sources.
@@ -120,6 +129,9 @@ def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> Trainin
     _check_enough(list(train.values()), valid)
     size, colour = needs.input.size, needs.input.colour
     faces = load_faces(list(train.values()), size, colour)
+    if weights and not weights.keys().isdisjoint(train):
+        each = [torch.full((len(dataset),), weights.get(name, 1.0)) for name, dataset in train.items()]
+        faces = replace(faces, weights=torch.cat(each))
     data = TrainingData(faces, load_faces([valid], size, colour), f"{valid.name} {valid.split}")
     return by_majority(data) if needs.labels == "majority" else data
 

@@ -18,9 +18,9 @@ from fsrfer import images
 from fsrfer.errors import InputError
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.faces import CropModel, FaceDetector, FaceFollower, FaceRecognizer, heights_of
 from fsrfer.recognition.legibility import are_cut_off
-from fsrfer.recognition.model import BATCH
 from fsrfer.types import Box, Detections, Expression, UInt8Image
 from fsrfer.video.cuts import CutDetector
 from fsrfer.video.pooling import Pool, Smoother
@@ -89,6 +89,7 @@ class VideoRecognizer:
         threads: int | None = None,
         min_face: float = MIN_FACE,
         detect_every: int = 1,
+        device: str = CPU,
         quality: str = DEFAULT,
     ):
         """Load both networks.
@@ -97,15 +98,17 @@ class VideoRecognizer:
             model, detector, threads, min_face: as for `fsrfer.Recognizer`.
             detect_every: faces are searched for in every n-th frame, and predicted in those between, which are not searched
                 at all.
+            device: as for `fsrfer.Recognizer`.
             quality: ``fast``, ``balanced`` or ``best``: how often a frame that is searched is searched whole, and how often a
                 face is recognised again; see `fsrfer.video.quality`.
 
         Raises:
+            DeviceError: the device cannot be used.
             InputError: there is no such quality.
             ModelError: a model is missing, damaged, or not one of ours.
         """
         self._quality = quality_of(quality)
-        self.faces = FaceRecognizer(model, detector, threads, min_face)
+        self.faces = FaceRecognizer(model, detector, threads, min_face, device)
         self._detector = self.faces.detector  # now, so that a missing one is known before anything is written
         self._detect_every = detect_every
         self.watch = Stopwatch()
@@ -167,7 +170,8 @@ class VideoRecognizer:
         frames = prefetch(self.watch.each("decode", self._sampled(clip, every, start, seek)), PREFETCHED_FRAMES, drop)
         found = prefetch((self._find(frame) for frame in frames), PREFETCHED_FRAMES)
         # Who is recognised in a frame depends on the answers before it, unless everybody is.
-        for together in _gather(found, FRAMES_TOGETHER if self._ration.is_free and not clip.live else 1):
+        most = FRAMES_TOGETHER if self._ration.is_free and not clip.live else 1
+        for together in _gather(found, most, self.faces.batch):
             yield from self._recognise(together, pictures)
 
     def _begin(self, state: TrackingState) -> None:
@@ -289,14 +293,14 @@ class VideoRecognizer:
         )
 
 
-def _gather(found: Iterable[_Found], most: int) -> Iterator[list[_Found]]:
+def _gather(found: Iterable[_Found], most: int, batch: int) -> Iterator[list[_Found]]:
     """Frames in groups that fill a batch of the recogniser, or as many as may wait together."""
     together: list[_Found] = []
     faces = 0
     for one in found:
         together.append(one)
         faces += len(one.boxes)
-        if len(together) >= most or faces >= BATCH:
+        if len(together) >= most or faces >= batch:
             yield together
             together, faces = [], 0
     if together:

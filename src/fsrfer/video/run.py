@@ -127,6 +127,7 @@ class Run:
             settings.threads,
             settings.min_face,
             settings.detect_every,
+            settings.device,
             settings.quality,
         )
         if settings.output is not None:
@@ -134,7 +135,7 @@ class Run:
         if settings.annotate is not None:
             self._held.enter_context(locked_file(settings.annotate))
         faces = self.recognizer.faces
-        self._identity = _identity(settings, self._source, faces.model.sha256)
+        self._identity = _identity(settings, self._source, faces.model.sha256, faces.device)
         self.progress = _progress(settings, self._source, self._identity)
         self._shown = ShownFrames(settings.window, settings.blur, self.start)
         plan = Plan(settings.window, settings.table, settings.smallest, settings.aggregate_only)
@@ -151,7 +152,7 @@ class Run:
         self._began = time.perf_counter()
 
 
-def _identity(settings: VideoSettings, source: Source, sha256: str) -> RunIdentity:
+def _identity(settings: VideoSettings, source: Source, sha256: str, device: str) -> RunIdentity:
     file = Path(settings.source)
     return RunIdentity(
         source=source.name,
@@ -168,6 +169,7 @@ def _identity(settings: VideoSettings, source: Source, sha256: str) -> RunIdenti
         min_group=settings.min_group if settings.aggregate_only else None,
         annotate=str(settings.annotate) if settings.annotate else None,
         blur=settings.blur,
+        device=device,
     )
 
 

@@ -8,6 +8,7 @@ from fsrfer.files import check_folder, check_outputs
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.devices import CPU
 from fsrfer.video.quality import DEFAULT
 from fsrfer.video.recorder import unfinished
 
@@ -36,7 +37,7 @@ class VideoSettings:
         min_group: smallest group reported in aggregate-only runs.
         resume: whether to resume a run that was stopped.
         overwrite: whether finished results in ``output`` may be replaced.
-        model, detector, threads, min_face, detect_every, quality: as for `VideoRecognizer`.
+        model, detector, threads, min_face, detect_every, device, quality: as for `VideoRecognizer`.
         live: whether ``source`` is a camera or stream of which only the newest frame is looked at.
         give_up: seconds after which a live source that was lost is not opened again; None tries for ever.
     """
@@ -57,6 +58,7 @@ class VideoSettings:
     threads: int | None = None
     min_face: float = MIN_FACE
     detect_every: int = 1
+    device: str = CPU
     quality: str = DEFAULT
     live: bool = False
     give_up: float | None = None

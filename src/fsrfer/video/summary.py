@@ -30,6 +30,7 @@ class RunIdentity:
         min_group: smallest group reported in an aggregate-only run; None in others.
         annotate: path of the annotated video, or None.
         blur: whether its faces are pixelated.
+        device: that the networks run on, whose answers differ in the last digits.
     """
 
     source: str
@@ -46,6 +47,7 @@ class RunIdentity:
     min_group: int | None
     annotate: str | None
     blur: bool
+    device: str
 
     def changed_from(self, saved: Mapping[str, Any]) -> list[str]:
         """Names of what differs from an identity that was saved as a dictionary."""

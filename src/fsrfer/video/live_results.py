@@ -23,6 +23,7 @@ class LiveFrame:
         result: its faces; ``time`` counts from the first frame, by this machine's clock.
         latency: seconds from then until the answer.
         passed_over: looks that were due since the last one, and missed because the work could not keep up.
+        device: what the networks ran on.
     """
 
     source: str
@@ -30,6 +31,7 @@ class LiveFrame:
     result: FrameResult
     latency: float
     passed_over: int
+    device: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The frame as plain values that JSON can hold."""
@@ -40,6 +42,7 @@ class LiveFrame:
             "height": self.result.height,
             "latency": round(self.latency, 4),
             "passed_over": self.passed_over,
+            "device": self.device,
             "faces": [_tracked_to_dict(tracked) for tracked in self.result.faces],
             "group": self.result.group.to_dict(),
         }
@@ -55,6 +58,7 @@ class LiveWindow:
         window: its group.
         latency: mean of its frames.
         passed_over: sum of its frames.
+        device: as for `LiveFrame`.
     """
 
     source: str
@@ -62,6 +66,7 @@ class LiveWindow:
     window: ClosedWindow
     latency: float
     passed_over: int
+    device: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The window as plain values that JSON can hold; what is withheld is None."""
@@ -73,6 +78,7 @@ class LiveWindow:
             "frames": window.frames,
             "latency": round(self.latency, 4),
             "passed_over": self.passed_over,
+            "device": self.device,
             "withheld": window.group is None,
             "faces_per_frame": window.faces_per_frame,
             "group": window.group and _group_to_dict(window.group),

@@ -160,7 +160,7 @@ class LiveSession:
         self._latencies.append(late)
         self._missed += missed
         if not self._settings.aggregate_only:
-            lines.append(LiveFrame(self.source.name, at, result, late, missed))
+            lines.append(LiveFrame(self.source.name, at, result, late, missed, recognizer.faces.device))
         return lines + self._slower(at, frame.time)
 
     def _slower(self, at: float, seconds: float) -> list[LiveLine]:
@@ -189,6 +189,7 @@ class LiveSession:
     def _line_of(self, closed: ClosedWindow | None) -> list[LiveLine]:
         if closed is None:
             return []
-        line = LiveWindow(self.source.name, time.time(), closed, fmean(self._latencies), self._missed)
+        late, device = fmean(self._latencies), self._run.recognizer.faces.device
+        line = LiveWindow(self.source.name, time.time(), closed, late, self._missed, device)
         self._latencies, self._missed = [], 0
         return [line]

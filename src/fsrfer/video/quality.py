@@ -13,7 +13,7 @@ class Quality:
         whole: longest time between two searches of whole frames; in between only places where faces should be are searched.
             0 searches every frame that is looked at.
         answer: time after which a face that is certain is recognised again; 0 recognises every face in every frame.
-        answers: how many faces are recognised again in a second at most, by a network as large as the bundled ``default``.
+        answers: how many certain faces are recognised again in a second at most, by a network as large as ``default``.
         both_views: whether a face and its mirror image are recognised at once where the model averages them, or in turn.
     """
 
@@ -24,8 +24,8 @@ class Quality:
 
 
 QUALITIES = {
-    "fast": Quality(whole=0.5, answer=2.4, answers=25.0, both_views=False),
-    "balanced": Quality(whole=0.5, answer=1.2, answers=50.0, both_views=False),
+    "fast": Quality(whole=0.5, answer=2.4, answers=50.0, both_views=False),
+    "balanced": Quality(whole=0.5, answer=1.6, answers=75.0, both_views=False),
     "best": Quality(whole=0.0, answer=0.0, answers=0.0, both_views=True),
 }
 """What can be chosen."""

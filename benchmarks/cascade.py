@@ -6,7 +6,7 @@ At each factor, for the validation faces:
 
     cascade T     the small model answers; faces of a probability below T are asked of the large model, whose answer counts
     one view      the large model without the mirror image
-    no first network below N px    the large model without it for faces of a smaller effective height
+    no first      the large model without its first network for faces of a smaller effective height
 
 Cost is in operations, of the large model's with all its views. A variant is worth building if it loses at most 0.3 points of
 accuracy and 0.5 of macro-F1 at every factor, for at most 40% of the cost. The large model's graph must be one that
@@ -50,7 +50,7 @@ def main() -> None:
     """Measure all variants at each factor."""
     options = arguments()
     options.folder.mkdir(parents=True, exist_ok=True)
-    faces, console = Faces.read(options.data, "valid", options.folder), Console(width=110)
+    faces, console = Faces.read(options.data, "valid", options.folder), Console(width=130)
     report: dict[str, dict[str, Row]] = {}
     for factor in options.factors:
         rows = dict(variants(faces, factor, options))
@@ -101,7 +101,7 @@ def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterat
     for height in options.heights if heights is not None else ():
         low = heights < height
         mixed = np.where(low[:, None], cheap, whole.probabilities)
-        yield f"no first network below {height:g} px", row(mixed, 1 - FIRST_SHARE * float(low.mean()))
+        yield f"no first below {height:g} px", row(mixed, 1 - FIRST_SHARE * float(low.mean()))
 
 
 def changed(name: str, target: Path, views: int, without_first: bool = False) -> ExpressionModel:

@@ -25,11 +25,8 @@ WEIGHT_OF_NEWEST = 0.1
 PICTURES_A_WORKER = 2000
 """After so many a worker is replaced, so that what decoders leak stays small."""
 
-SURROUNDINGS = {
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": "1048576",  # pictures' memory goes back to the system once they are done
-}
+SURROUNDINGS = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""Variables of the environment of workers."""
 
 
 class WorkerLostError(Exception):

@@ -31,7 +31,7 @@ def run(settings: ServiceSettings) -> None:
     """Serve until a signal comes, and end what is under way.
 
     Raises:
-        InputError: it would be open to a network without a token, or cannot listen there.
+        InputError: it would be open to a network without a token, cannot listen there, or its workers do not start.
         ModelError: a model is missing, damaged, or not one of ours.
     """
     settings.check()
@@ -69,6 +69,10 @@ async def _serve(settings: ServiceSettings, listener: socket.socket) -> None:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+    if not server.started:
+        raise InputError(
+            "the service could not be started: its workers ended at once; give it more memory, or fewer --workers"
+        )
     logs.event("stopped")
 
 

@@ -9,6 +9,8 @@ changing light and noise, so that its frames differ as a video's do. Every frame
     mean       mean of the probabilities
     fsrfer     what `fsrfer video` does: logarithmic pool, weighted by size and certainty
     running    the same as told at the last frame, the past fading
+    balanced   as running, where a face is recognised only when it is due (``--quality balanced``); so ``fast``
+    answers    how often a face was recognised in them
 
 Numbers: faces wander across a frame of 1920 x 1080, are missed at times and found a little off; counted are the changes of
 number within a face's life, and the share of its sightings that carry its most frequent number.
@@ -21,7 +23,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,9 @@ from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.types import Detections, UInt8Image
 from fsrfer.video.pooling import Pool, Smoother
+from fsrfer.video.quality import QUALITIES
+from fsrfer.video.rationing import LastAnswer, Ration
+from fsrfer.video.searching import Moment
 from fsrfer.video.tracking import Tracker
 from measuring import run
 
@@ -47,6 +52,8 @@ SMALLEST, LARGEST = 8.0, 32.0
 
 RULE = CertaintyRule(certain_from=0.0)
 """Nothing here asks what is certain."""
+
+RATIONED = ("balanced", "fast")
 
 Answer = Callable[[NDArray[np.float32], NDArray[np.float64]], NDArray[np.floating]]
 """From a sequence's probabilities (frames x 7) and face heights to the track's seven figures."""
@@ -92,18 +99,25 @@ def answers(options: argparse.Namespace) -> dict[str, Any]:
     chosen = rng.choice(len(dataset), min(options.tracks, len(dataset)), replace=False)
     right: dict[str, list[float]] = {}
     loss: dict[str, list[float]] = {}
+    answers: dict[str, int] = {}
     for index in chosen:
         face, label = model.prepare(dataset.load(int(index))), int(dataset.labels[index])
         heights = wander(rng, options.frames)
         crops = np.stack([resize(seen(face, height, rng), (model.info.size,) * 2) for height in heights])
-        rows = model.probabilities(crops)
+        views = [model.answers(view, mirror=False).probabilities for view in (crops, crops[:, :, ::-1])]
+        rows = np.asarray((views[0] + views[1]) / 2 if model.info.flip else views[0], np.float32)
         note(right, loss, "frame", rows, label)
         for way, answer in WAYS.items():
             note(right, loss, way, answer(rows, heights)[None], label)
+        for quality in RATIONED:
+            told, times = rationed(quality, model, views, heights, rng.uniform(0, 10))
+            note(right, loss, quality, told[None], label)
+            answers[quality] = answers.get(quality, 0) + times
     return {
         way: {
             "accuracy": round(float(np.mean(right[way])), 4),
             "log_loss": round(float(np.mean(loss[way])), 4),
+            "answers": round(answers.get(way, options.frames * len(chosen)) / len(chosen), 2),
         }
         for way in right
     }
@@ -151,6 +165,29 @@ def running(rows: NDArray[np.float32], heights: NDArray[np.float64]) -> NDArray[
     for index, (row, height) in enumerate(zip(rows, heights, strict=True)):
         answer = smoother.add(1, RULE.judge(row, float(height)), index * STEP)
     return answer.probabilities
+
+
+def rationed(
+    quality: str,
+    model: ExpressionModel,
+    views: Sequence[NDArray[np.float32]],
+    heights: NDArray[np.float64],
+    start: float,
+) -> tuple[NDArray[np.floating], int]:
+    """The answer told at the last frame where a face is recognised only when it is due, and how often that was."""
+    ration, smoother = Ration(QUALITIES[quality], model.info.gflop), Smoother()
+    rule, times = CertaintyRule.of_model(model.info), 0
+    for index, height in enumerate(heights.tolist()):
+        moment = Moment(start + index * STEP, STEP if index else 0.0)
+        found = Detections(np.array([[0, 0, height, height]], np.float32), np.ones(1, np.float32))
+        if ration.due([1], found, moment, (1080, 1920), seen=True).any():
+            mirrored = model.info.flip and times % 2 == 1
+            answer = RULE.judge(views[mirrored][index], height)
+            pool = smoother.add(1, answer, moment.time)
+            certain = rule.judge(pool.probabilities, height).certain
+            ration.last[1] = LastAnswer(moment.time, answer, None, certain, mirrored)
+            times += 1
+    return smoother.pools[1].probabilities, times
 
 
 def vote(rows: NDArray[np.float32], _heights: NDArray[np.float64]) -> NDArray[np.floating]:

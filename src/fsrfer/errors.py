@@ -9,8 +9,16 @@ class InputError(FsrferError):
     """A picture, box file or folder that cannot be used."""
 
 
+class TooLargeError(InputError):
+    """A picture of more pixels than are allowed."""
+
+
 class ModelError(FsrferError):
     """A model file that is missing, damaged or not one of ours."""
+
+
+class DeviceError(FsrferError):
+    """Something to run networks on that is not there, or that ONNX Runtime cannot use."""
 
 
 class DataError(FsrferError):

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from fsrfer.arrays import advice, as_array, described
-from fsrfer.errors import InputError
+from fsrfer.errors import InputError, TooLargeError
 from fsrfer.types import UInt8Image
 
 ChannelOrder = Literal["rgb", "bgr"]
@@ -104,7 +104,7 @@ def decode_rgb(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> UInt8Ima
             raise InputError(f"{name}: a HEIC picture; {HEIF_ADVICE}") from None
         raise InputError(f"{name}: not a picture in a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, ...)") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{name}: too large to decode safely; {_limit(max_pixels)}") from None
+        raise TooLargeError(f"{name}: too large to decode safely; {_limit(max_pixels)}") from None
     except InputError:
         raise
     except Exception as error:  # decoders share no base class: whatever one of them says is this picture's error
@@ -193,7 +193,7 @@ def pil_to_rgb(image: Image.Image, name: str = "image", max_pixels: int = MAX_PI
     """
     width, height = image.size
     if width * height > max_pixels:
-        raise InputError(f"{name}: {width} x {height} pixels; {_limit(max_pixels)}")
+        raise TooLargeError(f"{name}: {width} x {height} pixels; {_limit(max_pixels)}")
     if image.mode == "F":
         raise InputError(f"{name}: floating-point pixels have no known range; convert the picture to 8 bits")
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
@@ -263,7 +263,7 @@ def as_rgb(
             f"not {described(array)}{advice(array)}"
         )
     if array.shape[0] * array.shape[1] > max_pixels:
-        raise InputError(f"{name}: {array.shape[1]} x {array.shape[0]} pixels; {_limit(max_pixels)}")
+        raise TooLargeError(f"{name}: {array.shape[1]} x {array.shape[0]} pixels; {_limit(max_pixels)}")
     if array.ndim == 2:
         return np.repeat(array[:, :, None], 3, axis=2)
     if channel_order not in ("rgb", "bgr"):

@@ -21,10 +21,12 @@ from fsrfer.model_file import ModelInfo
 from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS
 from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.types import Expression, Face, Group
+from fsrfer.video.live import Lost, Returned
+from fsrfer.video.live_results import LiveFrame, LiveLine, LiveWindow, event_of
 from fsrfer.video.recorder import FACE_COLUMNS as VIDEO_FACE_COLUMNS
-from fsrfer.video.recorder import GROUP_COLUMNS
 from fsrfer.video.results import FrameResult, TrackedFace
 from fsrfer.video.summary import RunIdentity, VideoSummary, Work
+from fsrfer.video.windows import GROUP_COLUMNS, ClosedWindow
 
 RESULTS = (Face, Group, Expression, CropResult, FrameResult, TrackedFace)
 
@@ -50,6 +52,7 @@ def interface() -> dict[str, Any]:
             "photo": keys(photo().to_dict()),
             "crop": keys(CropResult("a.png", answer()).to_dict()),
             "summary": keys(summary().to_dict()),
+            **{f"live {name}": keys(line.to_dict()) for name, line in live_lines().items()},
         },
     }
 
@@ -115,6 +118,18 @@ def summary() -> VideoSummary:
         sizes_px=tally.by_size,
         work=Work(0.0, {}, 0),
     )
+
+
+def live_lines() -> dict[str, LiveLine]:
+    window, shown = summary(), photo()
+    closed = ClosedWindow(0.0, 5.0, 1, 1.0, window.group, window.estimate)
+    frame = FrameResult(0.0, 100, 80, (TrackedFace(1, shown.faces[0], answer(), True),))
+    return {
+        "frame": LiveFrame("0", 0.0, frame, 0.1, 0),
+        "window": LiveWindow("0", 0.0, closed, 0.1, 0),
+        "lost": event_of("0", 0.0, Lost(1.0, "the stream ended")),
+        "returned": event_of("0", 0.0, Returned(2.0, 1.0, 1, 100, 80, False)),
+    }
 
 
 def keys(value: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from fuzzing.kinds import KINDS
 from fuzzing.running import failure_of, input_of, seeds_of
 
-COUNTS = {"pictures": 400, "videos": 20, "models": 10, "boxes": 200, "recipes": 30, "tables": 100}
+COUNTS = {"pictures": 400, "uploads": 80, "videos": 20, "models": 10, "boxes": 200, "recipes": 30, "tables": 100}
 
 
 @pytest.mark.parametrize("kind", KINDS)

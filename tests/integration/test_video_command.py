@@ -1,5 +1,6 @@
 """``fsrfer video`` from end to end: what it writes, what it must never write, and that it can be stopped at any moment."""
 
+import contextlib
 import csv
 import json
 import os
@@ -22,7 +23,8 @@ from fsrfer.cli.main import main
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.recognition.detection import Detector
 from fsrfer.video.reading import open_video
-from fsrfer.video.recorder import FACE_COLUMNS, GROUP_COLUMNS, STATE
+from fsrfer.video.recorder import FACE_COLUMNS, STATE
+from fsrfer.video.windows import GROUP_COLUMNS
 from support.clips import crowd_frames, write_clip
 
 Captured = pytest.CaptureFixture[str]
@@ -153,12 +155,11 @@ def kill_midway(arguments: list[str], out: Path, sent: signal.Signals) -> int:
     with subprocess.Popen([sys.executable, "-m", "fsrfer.cli.main", *arguments], stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 if json.loads((out / STATE).read_text(encoding="utf-8"))["next_window"] >= 2:
                     os.kill(process.pid, sent)
                     break
-            except FileNotFoundError:
-                time.sleep(0.005)
+            time.sleep(0.005)  # the command may share this processor
         process.communicate(timeout=60)
     return process.returncode
 

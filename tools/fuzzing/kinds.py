@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzzing import models, pictures, texts, videos
+from fuzzing import models, pictures, texts, uploads, videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Kind:
 
 KINDS = {
     "pictures": Kind(pictures.seeds, pictures.attempt, pictures.SUFFIX, 10_000),
+    "uploads": Kind(uploads.seeds, uploads.attempt, uploads.SUFFIX, 10_000),
     "videos": Kind(videos.seeds, videos.attempt, videos.SUFFIX, 2_000),
     "models": Kind(models.seeds, models.attempt, models.SUFFIX, 500),
     "boxes": Kind(texts.box_seeds, texts.attempt_boxes, ".boxes", 2_000),

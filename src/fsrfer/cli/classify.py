@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     check_outputs([options.output])
     sources = expand(options.faces)
     check_outputs([options.output], [*(source.name for source in sources), options.model])
-    recognizer = Recognizer(options.model, threads=options.threads)
+    recognizer = Recognizer(options.model, threads=options.threads, device=options.device)
     pictures = with_progress(load(sources, options.max_pixels), len(sources), "faces")
     failures = 0
     with open_crop_sink(chosen, options.output) as sink:

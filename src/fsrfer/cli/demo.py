@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if target.suffix.lower() != ".png" and not is_special(target):
         raise InputError(f"{target}: the picture is a PNG; let its name end in .png")
     check_outputs([target], [chosen, options.model])
-    recognizer = Recognizer(options.model, "tiny", options.threads)
+    recognizer = Recognizer(options.model, "tiny", options.threads, device=options.device)
     portrait = load_rgb(chosen, options.max_pixels)
     found = recognizer.detector.detect(portrait)
     if not len(found):

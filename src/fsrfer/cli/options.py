@@ -10,6 +10,7 @@ from pathlib import Path
 from fsrfer.images import MAX_PIXELS
 from fsrfer.output.sinks import FORMATS
 from fsrfer.output.terminal import printable
+from fsrfer.recognition.devices import CPU, NAMES
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--model`` and ``--threads``."""
+    """``--model``, ``--threads`` and ``--device``."""
     parser.add_argument(
         "--model",
         type=os.path.expanduser,
@@ -32,6 +33,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="a bundled model or a model file (%(default)s)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: as many as granted)")
+    parser.add_argument(
+        "--device",
+        choices=NAMES,
+        default=CPU,
+        help="what the networks run on; auto: CUDA where it works, else the CPU (%(default)s)",
+    )
 
 
 def add_limit_argument(parser: argparse.ArgumentParser) -> None:

@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     box_file = boxes.read_boxes(options.boxes, [source.name for source in sources]) if options.boxes else None
     report = PhotosReport(len(sources), options.blur) if options.report else None
     summary = PhotosSummary(options.summary) if options.summary else None
-    recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face)
+    recognizer = Recognizer(options.model, options.detector, options.threads, options.min_face, device=options.device)
     failures = 0
     with _journal(options, recognizer) as journal, _explaining_resume(journal):
         with open_photo_sink(chosen, options.output) as sink:
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
         if report is not None:
             write_text(options.report, report.page(sources_name(options.sources), recognizer).to_html())
         if summary is not None:
-            summary.write(recognizer.info)
+            summary.write(recognizer.info, recognizer.device)
         if journal is not None:
             journal.finish()
     return 2 if failures else 0
@@ -128,6 +128,7 @@ def _journal(options: argparse.Namespace, recognizer: Recognizer) -> "Journal | 
         "min_face": options.min_face,
         "annotate": options.annotate and str(options.annotate),
         "blur": options.blur,
+        "device": recognizer.device,
     }
     return Journal(options.output, asked, resume=options.resume, overwrite=options.overwrite)
 
@@ -157,7 +158,8 @@ def _results(
     max_pixels: int,
 ) -> Iterator[tuple[PhotoResult, bool]]:
     """A result for each source, in order, and whether it is new rather than the journal's."""
-    known = [journal.result(source.name, recognizer.info) if journal else None for source in sources]
+    info, device = recognizer.info, recognizer.device
+    known = [journal.result(source.name, info, device) if journal else None for source in sources]
     waiting = [source for source, result in zip(sources, known, strict=True) if result is None]
     new = predict_all(recognizer, _pictures(waiting, max_pixels), box_file)
     for result in known:

@@ -1,18 +1,21 @@
 """``fsrfer video``: who shows what in a video, over time, and how certain that is."""
 
 import argparse
-import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import sys
+from contextlib import closing
 
+from fsrfer.cli.live import watch
 from fsrfer.cli.options import add_model_arguments, complain, non_negative, path, positive
 from fsrfer.cli.progress import with_time
+from fsrfer.cli.stopping import gentle_stop
 from fsrfer.group.estimate import LEAST_PEOPLE
 from fsrfer.output.tables import FORMATS
 from fsrfer.output.terminal import interval
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
-from fsrfer.video.session import EVERY, MIN_GROUP, WINDOW, VideoSession, VideoSettings
+from fsrfer.video.quality import DEFAULT, QUALITIES
+from fsrfer.video.session import VideoSession
+from fsrfer.video.settings import EVERY, MIN_GROUP, WINDOW, VideoSettings
 from fsrfer.video.summary import VideoSummary
 
 
@@ -45,17 +48,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-group", type=positive, default=MIN_GROUP, metavar="K", help="smallest group reported (%(default)s)"
     )
+    parser.add_argument(
+        "--live", action="store_true", help="a camera or stream: its newest frame, as JSON lines or a panel on stdout"
+    )
+    parser.add_argument(
+        "--give-up",
+        type=_duration,
+        metavar="SECONDS",
+        help="with --live: end once the source is lost for so long (never)",
+    )
     parser.add_argument("--resume", action="store_true", help="resume a run that was stopped")
     parser.add_argument("--overwrite", action="store_true", help="replace finished or stopped results in the folder")
     parser.add_argument(
         "--detector", default="default", metavar=f"{'|'.join(PRESETS)}|FILE.onnx", help="as for predict (%(default)s)"
     )
     parser.add_argument(
+        "--quality",
+        choices=list(QUALITIES),
+        default=DEFAULT,
+        help="best searches every frame whole and recognises every face in it, the others when it is worth it (%(default)s)",
+    )
+    parser.add_argument(
         "--detect-every",
         type=positive,
         default=1,
         metavar="N",
-        help="search for faces in every N-th frame looked at, predict them between (%(default)s)",
+        help="search for faces in every N-th frame looked at alone, predict them between (%(default)s)",
     )
     parser.add_argument(
         "--min-face",
@@ -69,8 +87,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch the video; 0 if it was read to its end, 2 if it was damaged, 128 and the signal's number if stopped by one."""
-    with VideoSession(_settings(options)) as session:
-        with _gentle_stop() as signals, closing(session.results()) as results:
+    settings = _settings(options)
+    return _watch_live(settings) if settings.live else _watch(settings)
+
+
+def _watch_live(settings: VideoSettings) -> int:
+    summary, code = watch(settings)
+    if sys.stdout is not None and sys.stdout.isatty():
+        _print(summary)
+    return code
+
+
+def _watch(settings: VideoSettings) -> int:
+    with VideoSession(settings) as session:
+        with gentle_stop() as signals, closing(session.results()) as results:
             for _ in with_time(results, session.clip, session.start):
                 if signals:
                     break
@@ -105,29 +135,13 @@ def _settings(options: argparse.Namespace) -> VideoSettings:
         model=options.model,
         detector=options.detector,
         threads=options.threads,
+        device=options.device,
         min_face=options.min_face,
         detect_every=options.detect_every,
+        quality=options.quality,
+        live=options.live,
+        give_up=options.give_up,
     )
-
-
-@contextmanager
-def _gentle_stop() -> Iterator[list[int]]:
-    """Within the block a signal is only noted, so that no frame is written by half; a second one ends at once."""
-    noted: list[int] = []
-    signals = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-    before = {number: signal.getsignal(number) for number in signals}
-
-    def handle(number: int, _frame: object) -> None:
-        noted.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in signals:
-        signal.signal(number, handle)
-    try:
-        yield noted
-    finally:
-        for number in signals:
-            signal.signal(number, before[number])
 
 
 def _print(summary: VideoSummary) -> None:

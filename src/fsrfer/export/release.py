@@ -64,7 +64,7 @@ def release(
     """
     round_kernels(network)
     views: dict[float, Views] = {
-        factor: answers(network, _shrunk(faces, heights, factor), info.flip) for factor in track(FACTORS)
+        factor: answers(network, shrunk(faces, heights, factor), info.flip) for factor in track(FACTORS)
     }
     degree = 0 if network.effective_size is None else DEGREE
     calibration = fit_calibration(views, labels, degree)
@@ -77,12 +77,12 @@ def release(
         certain_from=certainty.threshold,
         certain_px=round(certainty.least_px, 2),
         confusion={
-            f"{np.median(heights) / factor:g}": _rounded(soft_confusion(view_probabilities(rows, calibration), labels))
+            f"{np.median(heights) / factor:g}": rounded(soft_confusion(view_probabilities(rows, calibration), labels))
             for factor, rows in views.items()
         },
         accuracy={
             split: {
-                f"x{factor:g}": _figures(p, labels, certainty.of(p, heights_seen[factor]))
+                f"x{factor:g}": figures(p, labels, certainty.of(p, heights_seen[factor]))
                 for factor, p in unseen.items()
             }
         },
@@ -93,7 +93,7 @@ def release(
     write_model(graph, complete, target)
     few = slice(256)
     # Faces that were enlarged are not quite the same after they were shrunk by a factor of 1.
-    check_parity(target, _shrunk(faces[few], heights[few], 1), view_probabilities(views[1], calibration)[few])
+    check_parity(target, shrunk(faces[few], heights[few], 1), view_probabilities(views[1], calibration)[few])
     return complete
 
 
@@ -130,18 +130,21 @@ def check_parity(path: Path, faces: UInt8Image, expected: NDArray[np.floating]) 
         )
 
 
-def _shrunk(faces: UInt8Image, heights: NDArray[np.int64], factor: float) -> UInt8Image:
+def shrunk(faces: UInt8Image, heights: NDArray[np.int64], factor: float) -> UInt8Image:
+    """Faces at the network's size, of ``heights`` before, with the detail that is left once they were shrunk by a factor."""
     pairs = zip(faces, heights.tolist(), strict=True)
     return np.stack([shrink_resized(face, height, factor) for face, height in pairs])
 
 
-def _rounded(matrix: NDArray[np.float64]) -> list[list[float]]:
+def rounded(matrix: NDArray[np.float64]) -> list[list[float]]:
+    """A confusion as a description keeps it."""
     return [[round(float(value), 3) for value in row] for row in matrix]
 
 
-def _figures(
+def figures(
     probabilities: NDArray[np.floating], labels: NDArray[np.int64], certain: NDArray[np.bool_]
 ) -> dict[str, float | None]:
+    """What a description says of the answers at one factor."""
     scores = score(labels, probabilities)
     certain_accuracy, certain_share = selective_accuracy(probabilities, labels, certain)
     figures: Sequence[tuple[str, float | None]] = (

@@ -21,11 +21,15 @@ _SUFFIXES = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv"
 _LOSSY = (".jpg", ".jpeg")
 
 
-class Result(Protocol):
-    """What can be written: the result of a photo or of a crop."""
+class Line(Protocol):
+    """What can be written as a line of JSON."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
+
+
+class Result(Line, Protocol):
+    """What can be written in every format: the result of a photo or of a crop."""
 
     def to_rows(self) -> list[Row]:
         """Flat rows."""
@@ -81,6 +85,13 @@ def open_crop_sink(chosen: str, output: Path | None) -> Iterator[Sink[Result]]:
         sink.close()
 
 
+@contextmanager
+def open_line_sink() -> Iterator[Sink[Line]]:
+    """A sink for lines of JSON on standard output; see `_open`."""
+    with _open(None) as stream:
+        yield JsonLinesSink(stream)
+
+
 def _plain_sink(chosen: str, stream: BinaryIO, columns: Iterable[str]) -> "JsonLinesSink | CsvSink | None":
     if chosen == "json":
         return JsonLinesSink(stream)
@@ -112,7 +123,7 @@ class JsonLinesSink:
     def __init__(self, stream: BinaryIO):
         self._stream = stream
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Line) -> None:
         """Write one line."""
         _emit(self._stream, json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
 

@@ -58,7 +58,7 @@ class Journal:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def result(self, source: str, info: ModelInfo) -> PhotoResult | None:
+    def result(self, source: str, info: ModelInfo, device: str) -> PhotoResult | None:
         """The result of a photo that was looked at before, unless its file has changed since."""
         kept = self._done.get(source)
         if kept is None or kept["stamp"] != _stamp(source):
@@ -66,7 +66,9 @@ class Journal:
         faces = tuple(_face(values) for values in kept["faces"])
         picture = Path(source).absolute()
         group = estimate_group(faces, info)
-        return PhotoResult(source, kept["width"], kept["height"], faces, group, picture=picture, info=info)
+        return PhotoResult(
+            source, kept["width"], kept["height"], faces, group, picture=picture, info=info, device=device
+        )
 
     def add(self, result: PhotoResult) -> None:
         """Keep a result; one that failed is tried again by a resumed run, so it is not kept.

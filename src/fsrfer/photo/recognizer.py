@@ -18,8 +18,8 @@ from fsrfer.model_file import ModelInfo
 from fsrfer.photo.results import CropResult, PhotoResult
 from fsrfer.recognition.boxes import user_boxes
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.faces import CropModel, FaceDetector, FaceRecognizer
-from fsrfer.recognition.model import BATCH
 from fsrfer.recognition.sources import Picture
 from fsrfer.types import Expression, FloatArray, UInt8Image
 
@@ -45,6 +45,7 @@ class Recognizer:
         threads: int | None = None,
         min_face: float = MIN_FACE,
         max_pixels: int = images.MAX_PIXELS,
+        device: str = CPU,
     ):
         """Load the recogniser; the detector follows when it is first needed.
 
@@ -54,11 +55,13 @@ class Recognizer:
             threads: for each of the two networks; None takes one for each processor granted.
             min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
             max_pixels: pictures of more are refused before they are decoded.
+            device: ``cpu``, ``cuda``, ``openvino``, ``coreml``, ``directml``, or ``auto``: CUDA where it works, else the CPU.
 
         Raises:
+            DeviceError: the device cannot be used; the message says which package is missing.
             ModelError: a model is missing, damaged, or not one of ours.
         """
-        self._faces = FaceRecognizer(model, detector, threads, min_face)
+        self._faces = FaceRecognizer(model, detector, threads, min_face, device)
         self._max_pixels = max_pixels
 
     @property
@@ -70,6 +73,11 @@ class Recognizer:
     def sha256(self) -> str:
         """The seal of the recogniser's file."""
         return self._faces.model.sha256
+
+    @property
+    def device(self) -> str:
+        """That the networks run on: ``cpu``, ``cuda``, ``openvino``, ``coreml`` or ``directml``."""
+        return self._faces.device
 
     @property
     def detector(self) -> FaceDetector:
@@ -157,10 +165,10 @@ class Recognizer:
     def classify_pictures(self, pictures: Iterable[Picture]) -> Iterator[CropResult]:
         """As `classify`, for decoded sources, one batch of small crops in memory; a failure becomes an error."""
         small = ((one.name, one.error, None if one.rgb is None else self._small(one.rgb)) for one in pictures)
-        for chunk in _chunks(small):
+        for chunk in self._chunks(small):
             answers = iter(self._judged([crop for _, _, crop in chunk if crop is not None]))
             for name, error, crop in chunk:
-                yield CropResult(name, None if crop is None else next(answers), error)
+                yield CropResult(name, None if crop is None else next(answers), error, self.device)
 
     def _look(
         self, name: str, rgb: UInt8Image, boxes: ArrayLike | None, picture: UInt8Image | Path | None
@@ -169,7 +177,7 @@ class Recognizer:
         found = self.detector.detect(rgb) if boxes is None else user_boxes(boxes, height, width, name)
         faces = self._faces.faces(rgb, found)
         group = estimate_group(faces, self.info)
-        return PhotoResult(name, width, height, faces, group, picture=picture, info=self.info)
+        return PhotoResult(name, width, height, faces, group, picture=picture, info=self.info, device=self.device)
 
     def _small(self, rgb: UInt8Image) -> tuple[UInt8Image, float]:
         """A crop as the network takes it, and its height before, so that large pictures need not be kept."""
@@ -177,19 +185,18 @@ class Recognizer:
         return images.resize(self._faces.model.prepare(rgb), (side, side)), float(rgb.shape[0])
 
     def _expressions(self, rgbs: Iterable[UInt8Image]) -> Iterator[Expression]:
-        return chain.from_iterable(self._judged(chunk) for chunk in _chunks(map(self._small, rgbs)))
+        return chain.from_iterable(self._judged(chunk) for chunk in self._chunks(map(self._small, rgbs)))
 
     def _judged(self, small: Sequence[tuple[UInt8Image, float]]) -> list[Expression]:
         return self._faces.expressions(np.stack([crop for crop, _ in small]), [px for _, px in small]) if small else []
+
+    def _chunks(self, items: Iterable[T]) -> Iterator[list[T]]:
+        remaining = iter(items)
+        while chunk := list(islice(remaining, self._faces.batch)):
+            yield chunk
 
 
 def _require_list(crops: object) -> None:
     is_numbers = isinstance(crops, np.ndarray) and crops.dtype != object
     if is_numbers or isinstance(crops, str | Path | bytes | Image.Image):
         raise InputError("classify takes a list of crops; for a single one write classify([crop])")
-
-
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, BATCH)):
-        yield chunk

@@ -71,7 +71,11 @@ class PhotosReport:
             clock=False,
             sizes=self._tally.by_size,
             warnings=warnings,
-            facts=[("model", f"SHA-256 {recognizer.sha256}"), ("fsrfer", __version__)],
+            facts=[
+                ("model", f"SHA-256 {recognizer.sha256}"),
+                ("computed on", recognizer.device),
+                ("fsrfer", __version__),
+            ],
             viewer=self._viewer(),
             faces=self._faces if self._tally.counted < LEAST_PEOPLE else (),
         )

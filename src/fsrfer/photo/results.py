@@ -34,6 +34,7 @@ class PhotoResult:
         picture: what `annotated` draws on: the path of a file, which is read again, or the pixels themselves
             (height x width x 3 bytes); None where nothing is kept.
         info: of the model that looked at it.
+        device: that the networks ran on, such as ``cpu``; None where nothing looked at it.
     """
 
     source: str
@@ -44,6 +45,7 @@ class PhotoResult:
     error: str | None = None
     picture: UInt8Image | Path | None = field(default=None, repr=False, compare=False)
     info: ModelInfo | None = field(default=None, repr=False, compare=False)
+    device: str | None = field(default=None, compare=False)
 
     @classmethod
     def failed(cls, source: str, error: str, size: tuple[int, int] | None = None) -> "PhotoResult":
@@ -58,6 +60,7 @@ class PhotoResult:
             "width": self.width,
             "height": self.height,
             "error": self.error,
+            "device": self.device,
             "faces": [face_to_dict(face) for face in self.faces],
             "group": self.group.to_dict(),
             "estimate": None if self.info is None else self.estimate().to_dict(),
@@ -147,18 +150,19 @@ def pixels_of(result: PhotoResult) -> UInt8Image:
 
 @dataclass(frozen=True, slots=True)
 class CropResult:
-    """The answer for one face crop: an expression, or else an error of one line."""
+    """The answer for one face crop: an expression, or else an error of one line; and what the networks ran on."""
 
     file: str
     expression: Expression | None
     error: str | None = None
+    device: str | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values that JSON can hold; most are None where it failed."""
-        return crop_to_dict(self.file, self.expression, self.error)
+        return {**crop_to_dict(self.file, self.expression, self.error), "device": self.device}
 
     def to_rows(self) -> list[Row]:
         """The answer as one flat row, by `CROP_COLUMNS`."""
-        row = self.to_dict()
+        row = crop_to_dict(self.file, self.expression, self.error)
         probabilities = row.pop("probabilities") or {}
         return [{**dict.fromkeys(CROP_COLUMNS), **row, **probabilities}]

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from fsrfer.errors import InputError
 from fsrfer.files import is_special, write_text
@@ -18,6 +19,31 @@ SUMMARY_COLUMNS = (*_PHOTOS, *_COUNTS, *SHARE_COLUMNS, *ANSWER_COUNT_COLUMNS)
 """Of a summary as CSV, which has one row."""
 
 
+class PhotosTally:
+    """Takes results one by one, in constant memory, and tells what they say together.
+
+    Attributes:
+        faces: of all photos.
+        photos: how many there were, how many failed, and how many others showed no face.
+    """
+
+    def __init__(self) -> None:
+        self.faces = Tally()
+        self.photos = dict.fromkeys(_PHOTOS, 0)
+
+    def add(self, result: PhotoResult) -> None:
+        """Take one photo."""
+        self.photos["photos"] += 1
+        self.photos["failed"] += result.error is not None
+        self.photos["without_faces"] += result.error is None and not result.faces
+        self.faces.merge(result.tally())
+
+    def to_dict(self, info: ModelInfo, device: str) -> dict[str, Any]:
+        """All photos as plain values that JSON can hold; ``info`` is of the model that gave the answers on a ``device``."""
+        group = estimate(self.faces, info)
+        return {**self.photos, "device": device, "group": self.faces.group.to_dict(), "estimate": group.to_dict()}
+
+
 class PhotosSummary:
     """Takes results one by one, in constant memory, and writes what they say together."""
 
@@ -29,26 +55,20 @@ class PhotosSummary:
         """
         if path.suffix.lower() not in (".json", ".csv") and not is_special(path):
             raise InputError(f"--summary {path}: it is JSON or CSV; let its name end in .json or .csv")
-        self._path, self._tally = path, Tally()
-        self._photos = dict.fromkeys(_PHOTOS, 0)
+        self._path, self._tally = path, PhotosTally()
 
     def add(self, result: PhotoResult) -> None:
         """Take one photo."""
-        self._photos["photos"] += 1
-        self._photos["failed"] += result.error is not None
-        self._photos["without_faces"] += result.error is None and not result.faces
-        self._tally.merge(result.tally())
+        self._tally.add(result)
 
-    def write(self, info: ModelInfo) -> None:
-        """Write it; ``info`` is of the model that gave the answers."""
-        group = estimate(self._tally, info)
+    def write(self, info: ModelInfo, device: str) -> None:
+        """Write it; ``info`` is of the model that gave the answers on a ``device``."""
         if self._path.suffix.lower() != ".csv":
-            plain = self._tally.group.to_dict()
-            write_text(
-                self._path, json.dumps({**self._photos, "group": plain, "estimate": group.to_dict()}, indent=2) + "\n"
-            )
+            write_text(self._path, json.dumps(self._tally.to_dict(info, device), indent=2) + "\n")
             return
+        faces = self._tally.faces
+        group = estimate(faces, info)
         counts = {name: value for name, value in asdict(group).items() if name in _COUNTS}
-        answers = {f"count_{name}": count for name, count in self._tally.by_expression.items()}
-        row = {**self._photos, **counts, **share_cells(group), **answers}
+        answers = {f"count_{name}": count for name, count in faces.by_expression.items()}
+        row = {**self._tally.photos, **counts, **share_cells(group), **answers}
         write_text(self._path, csv_header(SUMMARY_COLUMNS) + csv_lines(SUMMARY_COLUMNS, [row]))

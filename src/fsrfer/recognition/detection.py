@@ -14,8 +14,10 @@ from PIL import Image
 from fsrfer.errors import ModelError
 from fsrfer.images import bands, crop_faces
 from fsrfer.recognition import patches
+from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.legibility import SIDE, LegibilityModel
 from fsrfer.recognition.regions import Rectangle, cover
+from fsrfer.recognition.runtime import choose_device
 from fsrfer.recognition.yunet import YuNet, concatenate, read_bundled_weights
 from fsrfer.types import Detections, FloatArray, UInt8Image
 
@@ -79,29 +81,32 @@ MARGIN = 20
 class Detector:
     """Finds faces in pictures of any size."""
 
-    def __init__(self, preset: str | Path = "default", threads: int | None = None):
+    def __init__(self, preset: str | Path = "default", threads: int | None = None, device: str = CPU):
         """Load the network.
 
         Args:
             preset: ``fast``, ``default``, ``tiny``, or the path of a YuNet ONNX file, which makes the passes
                 of ``default``.
             threads: see `open_session`.
+            device: see `choose_device`.
 
         Raises:
+            DeviceError: the device cannot be used.
             ModelError: the weights are missing, changed, or no YuNet.
         """
         self._origin, self._threads = preset if str(preset) in PRESETS else Path(preset).absolute(), threads
-        self._legibility = LegibilityModel(threads)
+        self._device = choose_device(device)
+        self._legibility = LegibilityModel(threads, self._device)
         if str(preset) in PRESETS:
             self.enlargements = PRESETS[str(preset)]
-            self._network = YuNet(read_bundled_weights(), "the bundled detector", threads)
+            self._network = YuNet(read_bundled_weights(), "the bundled detector", threads, self._device)
         else:
             self.enlargements = PRESETS["default"]
-            self._network = YuNet(_read(Path(preset)), str(preset), threads)
+            self._network = YuNet(_read(Path(preset)), str(preset), threads, self._device)
 
-    def __reduce__(self) -> tuple[type["Detector"], tuple[str | Path, int | None]]:
+    def __reduce__(self) -> tuple[type["Detector"], tuple[str | Path, int | None, str]]:
         """Where it arrives, a copy opens its file again."""
-        return type(self), (self._origin, self._threads)
+        return type(self), (self._origin, self._threads, self._device)
 
     def detect(self, image: UInt8Image) -> Detections:
         """All faces of a picture, best first.

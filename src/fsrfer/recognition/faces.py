@@ -11,8 +11,10 @@ from fsrfer import images
 from fsrfer.model_file import ModelInfo
 from fsrfer.recognition.certainty import MIN_FACE, CertaintyRule
 from fsrfer.recognition.detection import Detector
+from fsrfer.recognition.devices import CPU, DEVICES
 from fsrfer.recognition.legibility import LegibilityModel, are_cut_off
 from fsrfer.recognition.model import Answers, ExpressionModel
+from fsrfer.recognition.runtime import choose_device
 from fsrfer.types import Detections, Expression, Face, FloatArray, UInt8Image
 
 
@@ -55,6 +57,7 @@ class FaceRecognizer:
     Attributes:
         model: the recogniser of crops.
         rule: what is certain, and what is too small.
+        device: that the bundled networks run on, one of `DEVICES`.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class FaceRecognizer:
         detector: str | Path | FaceDetector = "default",
         threads: int | None = None,
         min_face: float = MIN_FACE,
+        device: str = CPU,
     ):
         """Load the recogniser; the detector follows when it is first needed.
 
@@ -71,14 +75,17 @@ class FaceRecognizer:
             detector: ``fast``, ``default``, ``tiny``, the path of a YuNet ONNX file, or a `FaceDetector`.
             threads: for each of the two networks; None takes one for each processor granted.
             min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
+            device: ``cpu``, ``cuda``, ``openvino``, ``coreml``, ``directml``, or ``auto``: CUDA where it works, else the CPU.
 
         Raises:
+            DeviceError: the device cannot be used.
             ModelError: a model is missing, damaged, or not one of ours.
         """
-        self.model: CropModel = ExpressionModel(model, threads) if isinstance(model, str | Path) else model
+        self.device = choose_device(device)
+        self.model: CropModel = ExpressionModel(model, threads, self.device) if isinstance(model, str | Path) else model
         self.rule = CertaintyRule.of_model(self.model.info, min_face)
         self._named_detector, self._threads = detector, threads
-        self._legibility = LegibilityModel(threads)
+        self._legibility = LegibilityModel(threads, self.device)
 
     @cached_property
     def detector(self) -> FaceDetector:
@@ -88,7 +95,12 @@ class FaceRecognizer:
             ModelError: its weights are missing, changed, or no YuNet.
         """
         named = self._named_detector
-        return Detector(named, self._threads) if isinstance(named, str | Path) else named
+        return Detector(named, self._threads, self.device) if isinstance(named, str | Path) else named
+
+    @property
+    def batch(self) -> int:
+        """How many faces the device takes at once."""
+        return DEVICES[self.device].batch
 
     def crops(self, rgb: UInt8Image, found: Detections) -> UInt8Image:
         """The faces of a picture as the model takes them: uint8, N x size x size (x 3)."""
@@ -103,7 +115,11 @@ class FaceRecognizer:
         return self.assemble(found, self.expressions(self.crops(rgb, found), heights_of(found), cut_off))
 
     def expressions(
-        self, crops: UInt8Image, heights: Sequence[float], cut_off: Sequence[bool] | None = None
+        self,
+        crops: UInt8Image,
+        heights: Sequence[float],
+        cut_off: Sequence[bool] | None = None,
+        mirrored: Sequence[bool] | None = None,
     ) -> list[Expression]:
         """What N crops show, judged.
 
@@ -112,13 +128,22 @@ class FaceRecognizer:
             heights: N: of the faces in pixels, before they were cropped.
             cut_off: N: whether the picture's edge takes a part of the face that expressions are told by; None where that
                 is not known.
+            mirrored: N: whether the mirror image is to be recognised, and it alone: half the work, where the model averages
+                both; None for all that the model asks for.
         """
-        answers = self.model.answers(crops)
+        answers = self._answers(crops, mirrored)
         legible = self._legibility.legible(crops) if answers.legible is None else answers.legible
         if cut_off is not None:
             legible = np.where(cut_off, np.float32(0), legible)
         rows = zip(answers.each(), heights, legible.tolist(), strict=True)
         return [self.rule.judge(row, height, effective, told) for (row, effective), height, told in rows]
+
+    def _answers(self, crops: UInt8Image, mirrored: Sequence[bool] | None) -> Answers:
+        if mirrored is None or not self.model.info.flip or not isinstance(self.model, ExpressionModel):
+            return self.model.answers(crops)
+        views = crops.copy()
+        views[mirrored] = crops[mirrored, :, ::-1]
+        return self.model.answers(views, mirror=False)
 
     def assemble(self, found: Detections, answers: Iterable[Expression]) -> tuple[Face, ...]:
         """Faces from what was found and what each shows."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fsrfer import images
 from fsrfer.model_file import ModelInfo, verify_seal
-from fsrfer.recognition.model import BATCH, LEGIBLE, as_network_input, read_info
+from fsrfer.recognition.devices import CPU, DEVICES
+from fsrfer.recognition.model import LEGIBLE, as_network_input, batches, read_info
 from fsrfer.recognition.runtime import open_session
 from fsrfer.types import Detections, FloatArray, UInt8Image
 
@@ -23,9 +24,9 @@ WEIGHTS = ("weights", "legible", "legible.onnx")
 class LegibilityModel:
     """The bundled network, for the crops of any recogniser that does not tell by itself; loaded when it is first needed."""
 
-    def __init__(self, threads: int | None = None):
-        """``threads`` as for `open_session`."""
-        self._threads = threads
+    def __init__(self, threads: int | None = None, device: str = CPU):
+        """``threads`` and ``device`` as for `open_session`."""
+        self._threads, self._device = threads, device
 
     def legible(self, crops: UInt8Image) -> FloatArray:
         """How likely an expression can be told from each crop.
@@ -42,9 +43,11 @@ class LegibilityModel:
         session, grey = self._session, crops
         if crops.shape[1:] != (SIDE, SIDE):
             grey = np.stack([images.resize(images.to_grey(crop), (SIDE, SIDE)) for crop in crops])
-        batches = (grey[start : start + BATCH] for start in range(0, len(grey), BATCH))
-        parts = [session.run([LEGIBLE], {"faces": as_network_input(batch)})[0] for batch in batches]
-        return np.asarray(np.concatenate(parts).reshape(len(crops)), np.float32)
+        parts = [
+            session.run([LEGIBLE], {"faces": as_network_input(batch)})[0].reshape(-1)[:count]
+            for batch, count in batches(grey, DEVICES[self._device])
+        ]
+        return np.asarray(np.concatenate(parts), np.float32)
 
     @cached_property
     def info(self) -> ModelInfo:
@@ -55,11 +58,11 @@ class LegibilityModel:
     def _session(self) -> Any:
         data = resources.files("fsrfer").joinpath(*WEIGHTS).read_bytes()
         verify_seal(data, WEIGHTS[-1])
-        return open_session(data, WEIGHTS[-1], self._threads)
+        return open_session(data, WEIGHTS[-1], self._threads, self._device)
 
-    def __reduce__(self) -> "tuple[type[LegibilityModel], tuple[int | None]]":
+    def __reduce__(self) -> "tuple[type[LegibilityModel], tuple[int | None, str]]":
         """Where it arrives, a copy opens its file again."""
-        return type(self), (self._threads,)
+        return type(self), (self._threads, self._device)
 
 
 def are_cut_off(found: Detections, height: int, width: int) -> NDArray[np.bool_]:

@@ -14,7 +14,8 @@ from fsrfer import images
 from fsrfer.errors import DataError, ModelError
 from fsrfer.labels import EXPRESSIONS, index_of
 from fsrfer.model_file import INFO_KEY, ModelInfo, verify_seal
-from fsrfer.recognition.runtime import open_session
+from fsrfer.recognition.devices import CPU, DEVICES, Device
+from fsrfer.recognition.runtime import choose_device, open_session
 from fsrfer.types import FloatArray, UInt8Image
 
 EFFECTIVE = "effective_px"
@@ -22,9 +23,6 @@ EFFECTIVE = "effective_px"
 
 LEGIBLE = "legible"
 """Output of the graphs that tell how likely an expression can be told from a face at all."""
-
-BATCH = 64
-"""Faces in one run of the network: enough to be quick, little enough to bound memory."""
 
 LEAST_EFFECTIVE = 1.0
 """Smallest effective height in pixels: estimates are not bounded by themselves, and logarithms are taken of them."""
@@ -84,29 +82,33 @@ class ExpressionModel:
     Attributes:
         info: what the file says of itself.
         sha256: its seal, already checked.
+        device: that it runs on, one of `DEVICES`.
     """
 
-    def __init__(self, name: str | Path = "default", threads: int | None = None):
+    def __init__(self, name: str | Path = "default", threads: int | None = None, device: str = CPU):
         """Load a model, once its seal is found whole.
 
         Args:
             name: a bundled model's name, or the path of a model file.
             threads: see `open_session`.
+            device: see `choose_device`.
 
         Raises:
+            DeviceError: the device cannot be used.
             ModelError: missing, damaged, or not one of ours.
         """
         self._origin, self._threads = name if str(name) in bundled_models() else Path(name).absolute(), threads
         data, where = read_model(name)
         self.sha256 = verify_seal(data, where)
-        self._session = open_session(data, where, threads)
+        self.device = choose_device(device)
+        self._session = open_session(data, where, threads, self.device)
         self.info = read_info(self._session, where)
         self._columns = _columns(self.info.labels, where)
         self._outputs = _outputs(self._session, where)
 
-    def __reduce__(self) -> tuple[type["ExpressionModel"], tuple[str | Path, int | None]]:
+    def __reduce__(self) -> tuple[type["ExpressionModel"], tuple[str | Path, int | None, str]]:
         """Where it arrives, a copy opens its file again."""
-        return type(self), (self._origin, self._threads)
+        return type(self), (self._origin, self._threads, self.device)
 
     def prepare(self, image: UInt8Image) -> UInt8Image:
         """A whole picture (RGB) in the colours the network takes: grey once, or as it is."""
@@ -123,10 +125,14 @@ class ExpressionModel:
         """
         return self.answers(crops).probabilities
 
-    def answers(self, crops: UInt8Image) -> Answers:
-        """Calibrated probabilities of each crop, and what else the model tells; ``crops`` as for `probabilities`."""
-        chunks = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-        parts = [self._answers_of_chunk(chunk) for chunk in chunks]
+    def answers(self, crops: UInt8Image, mirror: bool = True) -> Answers:
+        """Calibrated probabilities of each crop, and what else the model tells.
+
+        Args:
+            crops: as for `probabilities`.
+            mirror: whether to average with their mirror images where the model asks for it, which is twice the work.
+        """
+        parts = [self._answers_of_batch(batch, count, mirror) for batch, count in batches(crops, DEVICES[self.device])]
         if len(parts) == 1:
             return parts[0]
         rows = np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *(part.probabilities for part in parts)])
@@ -139,17 +145,30 @@ class ExpressionModel:
             np.concatenate([none, *legible]) if LEGIBLE in self._outputs else None,
         )
 
-    def _answers_of_chunk(self, crops: UInt8Image) -> Answers:
+    def _answers_of_batch(self, crops: UInt8Image, count: int, mirror: bool) -> Answers:
+        """Answers of the first ``count`` crops; those that follow fill up the batch."""
         faces = as_network_input(crops)
-        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip else [faces]
+        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip and mirror else [faces]
         runs = [self._session.run(self._outputs, {"faces": view}) for view in views]
-        logits, *rest = zip(*runs, strict=True)
+        logits, *rest = ([output[:count] for output in views] for views in zip(*runs, strict=True))
         probabilities = _mean([softmax(view / self.info.temperature) for view in logits])[:, self._columns]
-        means = (_mean([view.reshape(len(crops)) for view in output]) for output in rest)
+        means = (_mean([view.reshape(count) for view in output]) for output in rest)
         told = dict(zip(self._outputs[1:], means, strict=True))
         if EFFECTIVE in told:
             told[EFFECTIVE] = np.minimum(np.maximum(told[EFFECTIVE], LEAST_EFFECTIVE), self.info.size)
         return Answers(probabilities, told.get(EFFECTIVE), told.get(LEGIBLE))
+
+
+def batches(crops: UInt8Image, device: Device) -> Iterator[tuple[UInt8Image, int]]:
+    """Crops in batches of the device's size; black ones fill up a batch where it wants few sizes.
+
+    Yields:
+        A batch, and how many of the crops are in it.
+    """
+    for start in range(0, len(crops), device.batch):
+        batch = crops[start : start + device.batch]
+        missing = device.padded(len(batch)) - len(batch)
+        yield (np.concatenate([batch, np.zeros_like(batch[:1]).repeat(missing, 0)]) if missing else batch), len(batch)
 
 
 def as_network_input(crops: UInt8Image) -> FloatArray:

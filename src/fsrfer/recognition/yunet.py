@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsrfer.errors import ModelError
+from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.onnx_shapes import free_picture_size
 from fsrfer.recognition.runtime import open_session
 from fsrfer.types import Detections, FloatArray, UInt8Image
@@ -70,15 +71,15 @@ class YuNet:
         takes_any_size: whether smaller pictures cost less, and several go at once; others are padded to the largest.
     """
 
-    def __init__(self, data: bytes, where: str, threads: int | None = None):
+    def __init__(self, data: bytes, where: str, threads: int | None = None, device: str = CPU):
         """Load a YuNet file; one that was exported for a fixed window is freed of it where its graph allows.
 
         Raises:
             ModelError: it is no ONNX file, or not a YuNet with twelve outputs.
         """
         self._where = where
-        freed = _open_freed(data, where, threads)
-        self._session = freed or open_session(data, where, threads)
+        freed = _open_freed(data, where, threads, device)
+        self._session = freed or open_session(data, where, threads, device)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or not _names(self._session).issuperset(OUTPUTS):
             raise ModelError(
@@ -138,11 +139,11 @@ def _rounded(side: int) -> int:
     return max(SMALLEST, -(-side // STRIDES[-1]) * STRIDES[-1])
 
 
-def _open_freed(data: bytes, where: str, threads: int | None) -> Any | None:
+def _open_freed(data: bytes, where: str, threads: int | None, device: str) -> Any | None:
     """A session for pictures of any size, or None where the file is not such a network or its graph has fixed sizes."""
     count, height, width = 2, 2 * STRIDES[-1], 3 * STRIDES[-1]
     try:
-        session = open_session(free_picture_size(data), where, threads)
+        session = open_session(free_picture_size(data), where, threads, device)
         feed = np.zeros((count, 3, height, width), np.float32)
         cells = session.run(["cls_8"], {session.get_inputs()[0].name: feed})[0]
     except Exception:  # of whatever kind: the file as it is will work, or say what is wrong

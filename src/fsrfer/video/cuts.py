@@ -9,6 +9,9 @@ from fsrfer.types import UInt8Image
 SIDE = (48, 27)
 """Width and height of what is kept of the last frame: too little to know anyone by."""
 
+SAMPLES = 4
+"""Pixels across and down for each of these, of a large frame: all of them would take longer than to find known faces again."""
+
 BINS = 8
 """Of each colour channel in the histogram."""
 
@@ -27,6 +30,7 @@ class CutDetector:
 
     def __init__(self) -> None:
         self._last: NDArray[np.float64] | None = None
+        self._shape: tuple[int, ...] | None = None
 
     def is_cut(self, rgb: UInt8Image) -> bool:
         """Whether the next frame shows another scene than the last; the first frame does not.
@@ -34,7 +38,13 @@ class CutDetector:
         Args:
             rgb: height x width x 3.
         """
-        small = np.asarray(Image.fromarray(rgb).resize(SIDE, Image.Resampling.BOX), np.float64)
+        shape, self._shape = self._shape, rgb.shape
+        if shape not in (None, rgb.shape):  # a camera that came back with other settings
+            self._last = None
+            return True
+        step = max(1, min(rgb.shape[1] // SIDE[0], rgb.shape[0] // SIDE[1]) // SAMPLES)
+        sampled = np.ascontiguousarray(rgb[::step, ::step])
+        small = np.asarray(Image.fromarray(sampled).resize(SIDE, Image.Resampling.BOX), np.float64)
         if small.std() < FLAT:  # a flash, a black frame between: the next picture is compared with the one before
             return False
         last, self._last = self._last, small

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,12 +61,32 @@ PREFERRED = 5_000_000
 CAMERAS = {"linux": ("/dev/video{}", "v4l2"), "darwin": ("{}", "avfoundation")}
 """Device and driver of a numbered camera by system, as FFmpeg names them."""
 
+NAMED_CAMERA = "video="
+"""How the name of a camera begins on Windows, where they have no numbers."""
+
+CAMERA_OPTIONS = {
+    "v4l2": {"input_format": "mjpeg", "video_size": "1280x720", "framerate": "30"},
+    "avfoundation": {"framerate": "30"},
+}
+"""What is asked of cameras by driver: left alone, v4l2 takes raw video, often 5 frames a second, avfoundation none at all."""
+
 TIMEOUT = 15.0
 """Seconds after which a silent stream counts as ended."""
 
+LIVE_TIMEOUT = 5.0
+"""The same in live use, where it is opened again."""
 
-def open_container(name: str) -> "InputContainer":
+
+KEY = 20
+"""Characters from which a part of an address that mixes letters and digits may be the key to it."""
+
+
+def open_container(name: str, at_once: bool = False) -> "InputContainer":
     """The container behind a file, a camera's number (``"0"``), or an ``rtsp://`` or ``http(s)://`` stream.
+
+    Args:
+        name: of it.
+        at_once: see `fsrfer.video.reading.open_video`.
 
     Raises:
         InputError: no such file, a list of other files, something that is not opened, or FFmpeg cannot open it.
@@ -73,7 +94,7 @@ def open_container(name: str) -> "InputContainer":
     import av
 
     try:
-        return _opened(name)
+        return _opened(name, at_once)
     except (av.FFmpegError, OSError, ValueError) as error:
         why = one_line(error)
     # Outside the block: FFmpeg's own error, which holds the whole address, must not travel with ours.
@@ -102,9 +123,14 @@ def choose_stream(container: "InputContainer", name: str) -> "VideoStream":
     return stream
 
 
+def is_camera(name: str) -> bool:
+    """Whether a source is a camera: a number, on Windows ``video=NAME``."""
+    return name.isdecimal() or (sys.platform == "win32" and name.startswith(NAMED_CAMERA))
+
+
 def is_live(name: str, container: "InputContainer") -> bool:
     """Whether a source cannot wait nor be read again: a camera, or a stream without a length (a file behind http has one)."""
-    if name.isdecimal():
+    if is_camera(name):
         return True
     if "://" not in name:
         return False
@@ -122,20 +148,34 @@ def without_secrets(name: str) -> str:
         'rtsp://10.0.0.7/(hidden)'
         >>> without_secrets("rtsp://admin:pass/word@10.0.0.7/hall")
         'rtsp://(address hidden)'
+        >>> without_secrets("https://10.0.0.7/live/7f3c9a51e0b84d2296aa/index.m3u8")
+        'https://10.0.0.7/live/(hidden)'
     """
     scheme, separator, rest = name.partition("://")
     if not separator:
-        return name
+        return name if Path(name).exists() else _mistyped(name)
     address = re.split(r"[?#]", rest, maxsplit=1)[0]
     authority, slash, path = address.partition("/")
     host = authority.rpartition("@")[2]
     # Where a password ends cannot be told if it holds one of the marks that end an address or a name.
-    if "@" in unquote(rest[len(authority) :]) or not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*)(:\d*)?", host):
+    if "@" in unquote(unquote(rest[len(authority) :])) or not re.fullmatch(
+        r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*)(:\d*)?", host
+    ):
         return f"{scheme}://(address hidden)"
     if scheme.lower() not in STREAM_PROTOCOLS:  # such as rtmp, where the path is the key
         return f"{scheme}://{host}"
-    kept = list(takewhile(lambda part: not re.search("[=&;:?#\\s]", unquote(part)), path.split("/")))
-    return f"{scheme}://{host}{slash}{'/'.join(kept if kept == path.split('/') else [*kept, '(hidden)'])}"
+    parts = path.split("/")
+    kept = list(takewhile(lambda part: not _may_be_secret(unquote(unquote(part))), parts))
+    return f"{scheme}://{host}{slash}{'/'.join(kept if kept == parts else [*kept, '(hidden)'])}"
+
+
+def _may_be_secret(part: str) -> bool:
+    """Whether a part of a path names a value, announces one, or looks like a key: long, of letters and digits."""
+    if re.search(r"[=&;:?#\s]", part) or re.fullmatch(
+        r"(?i)(auth|(access)?_?(key|token)|pass(wd|word)?|secret|sig(nature)?)", part
+    ):
+        return True
+    return len(part) >= KEY and bool(re.search(r"\d", part)) and re.fullmatch(r"[\w-]+", part) is not None
 
 
 def one_line(error: BaseException) -> str:
@@ -144,12 +184,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(text.split())
 
 
-def _opened(name: str) -> "InputContainer":
+def _opened(name: str, at_once: bool) -> "InputContainer":
     import av
 
-    if name.isdecimal():
-        device, driver = _camera(int(name))
-        return av.open(device, format=driver, timeout=TIMEOUT)
+    timeout = LIVE_TIMEOUT if at_once else TIMEOUT
+    if is_camera(name):
+        return _open_camera(*_camera(name), timeout)
     if "://" not in name:
         return _open_file(Path(name))
     scheme = name.partition("://")[0].lower()
@@ -160,7 +200,21 @@ def _opened(name: str) -> "InputContainer":
         options["format_whitelist"] = ",".join(ADDRESS_FORMATS)
     else:
         options["rtsp_transport"] = "tcp"
-    return av.open(name, options=options, timeout=TIMEOUT)
+    if at_once:
+        # Nobody asks for its frame rate, for which FFmpeg would hold back the first seconds.
+        options |= {"flags": "low_delay", "fpsprobesize": "0"}
+    return av.open(name, options=options, timeout=timeout)
+
+
+def _open_camera(device: str, driver: str, timeout: float) -> "InputContainer":
+    """A camera, as it is wanted if it can do that, else as it is."""
+    import av
+
+    wanted = CAMERA_OPTIONS.get(driver)
+    if wanted:
+        with suppress(av.FFmpegError, OSError, ValueError):
+            return av.open(device, format=driver, options=wanted, timeout=timeout)
+    return av.open(device, format=driver, timeout=timeout)
 
 
 def _is_http(name: str) -> bool:
@@ -208,16 +262,19 @@ def _is_picture(path: Path) -> bool:
 
 def _mistyped(name: str) -> str:
     """The name of a file that is not there, hidden where it may be an address that was mistyped."""
-    return "(address hidden)" if re.search("^[a-z]{3,6}:/|:.*@", name, re.IGNORECASE) else name
+    return "(address hidden)" if re.search("^[a-z]{3,6}:/|:.*@|^//", name, re.IGNORECASE) else name
 
 
-def _camera(number: int) -> tuple[str, str]:
+def _camera(name: str) -> tuple[str, str]:
     """Device and driver of a camera, as FFmpeg names them.
 
     Raises:
         InputError: this system has no numbered cameras.
     """
+    if not name.isdecimal():
+        return name, "dshow"
     if sys.platform not in CAMERAS:
-        raise InputError(f"camera {number}: cameras have no numbers on {sys.platform}; name the URL of a stream")
+        how = f"write {NAMED_CAMERA}NAME, or name" if sys.platform == "win32" else "name"
+        raise InputError(f"camera {name}: cameras have no numbers on {sys.platform}; {how} the URL of a stream")
     device, driver = CAMERAS[sys.platform]
-    return device.format(number), driver
+    return device.format(int(name)), driver

@@ -8,33 +8,38 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from fsrfer.errors import InputError
-from fsrfer.images import MAX_PIXELS
 from fsrfer.types import UInt8Image
 from fsrfer.video.clock import Clock
 from fsrfer.video.deinterlacing import Deinterlacer
 from fsrfer.video.opening import choose_stream, is_live, one_line, open_container, without_secrets
+from fsrfer.video.picture import Picture
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 PATIENCE = 64
 """Damaged packets in a row after which a live source counts as ended; a file is read to its end."""
 
+SILENCE = 10.0
+"""Seconds without a picture, though sound or other data come, after which a live source counts as ended."""
+
+NOT_YET = 0.01
+"""Seconds until a camera that has no picture yet is asked again."""
+
 SHORT_BY = 1.0
 """Seconds missing from the declared length, from which a file is called truncated."""
 
 TRANSPORT = ("mpegts", "mpeg")
 """Formats that have a frame at every moment: a recording that is damaged there has a hole."""
-
-ALIKE = 0.02
-"""Difference of two shapes, relative, up to which a picture is stretched rather than framed in black."""
 
 HOLE = 0.5
 """Seconds without a frame, beyond the last one's duration, that are reported as a hole in a transport stream."""
@@ -113,6 +118,8 @@ class Clip:
         duration: declared length in seconds, or None.
         rate: declared frames a second, or None.
         ending: how reading went.
+        arrived: when the newest data were read, by `time.monotonic`.
+        waited: seconds spent waiting for data.
     """
 
     name: str
@@ -123,6 +130,8 @@ class Clip:
     _stream: "VideoStream" = field(repr=False)
     _reopen: "Callable[[], tuple[InputContainer, VideoStream]]" = field(repr=False)
     ending: Ending = field(default_factory=Ending)
+    arrived: float = field(default_factory=monotonic)
+    waited: float = 0.0
 
     def __enter__(self) -> "Clip":
         return self
@@ -146,7 +155,7 @@ class Clip:
         """
         origin = (self._stream.start_time or 0) * float(self._stream.time_base or 0)
         clock = Clock(origin, 1 / (self.rate or 25.0))
-        picture = _Picture(self.name, self._pixel_width())
+        picture = self.picture()
         due, lasts = start, 0.0
         for frame in self._frames_before(origin + start) if start > 0 and seek else self._progressive():
             before = clock.newest
@@ -162,6 +171,18 @@ class Clip:
             self.ending.even &= not picture.resized
             yield Frame(time, rgb)
         self._judge_length(clock, lasts)
+
+    def decoded(self) -> Iterator["VideoFrame"]:
+        """Every frame as soon as it is decoded, neither sampled nor converted; `arrived` says when it came."""
+        return self._progressive()
+
+    def picture(self) -> Picture:
+        """What converts the decoded frames."""
+        return Picture(self.name, self._pixel_width())
+
+    def hurry(self, late: bool) -> None:
+        """Leave out, or no longer, frames that no other one needs: in most streams decoding is then quicker."""
+        self._stream.codec_context.skip_frame = "NONREF" if late else "DEFAULT"
 
     def _frames_before(self, moment: float) -> Iterator["VideoFrame"]:
         """Frames from some key frame before a presentation time on; from the beginning where none can be jumped to."""
@@ -219,25 +240,48 @@ class Clip:
         """Frames in order; damaged packets are counted and passed over."""
         import av
 
-        packets = self._container.demux(self._stream)
-        failures = 0
-        while failures < PATIENCE or not self.live:
+        failures, pictured = 0, monotonic()
+        for packet in self._packets():
             try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError, IndexError) as error:  # PyAV looks up streams that it has not listed
-                self.ending.reason = f"reading failed at {self.ending.read_to:.2f} s ({one_line(error)})"
-                return
-            if packet is None:
-                return
-            try:
-                yield from packet.decode()
-                failures = 0
+                frames = packet.decode()
             except av.FFmpegError as error:
                 failures += 1
                 self.ending.damaged += 1
                 self.ending.reason = f"decoding failed at {self.ending.read_to:.2f} s ({one_line(error)})"
             else:
+                failures, pictured = 0, self.arrived if frames else pictured
                 self.ending.reason = None
+                yield from frames
+            if self.live and failures >= PATIENCE:
+                return
+            if self.live and self.arrived - pictured > SILENCE:
+                self.ending.reason = f"no picture came for {SILENCE:g} s"
+                return
+
+    def _packets(self) -> "Iterator[Packet[VideoStream]]":
+        """The packets of the video, as long as any can be read."""
+        import av
+
+        # Of a live source all are read: whoever waits for those of the video waits for ever while sound alone comes.
+        wanted = () if self.live else (self._stream,)
+        packets = self._container.demux(*wanted)
+        while True:
+            began = monotonic()
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError, IndexError) as error:  # PyAV looks up streams that it has not listed
+                if self.live and isinstance(error, BlockingIOError) and began - self.arrived < SILENCE:
+                    sleep(NOT_YET)
+                    packets = self._container.demux(*wanted)
+                    continue
+                self.ending.reason = f"reading failed at {self.ending.read_to:.2f} s ({one_line(error)})"
+                return
+            if packet is None:
+                return
+            self.arrived = monotonic()
+            self.waited += self.arrived - began
+            if packet.stream_index == self._stream.index:
+                yield cast("Packet[VideoStream]", packet)
 
     def _judge_length(self, clock: Clock, lasts: float) -> None:
         if clock.newest < 0:
@@ -249,62 +293,14 @@ class Clip:
             )
 
 
-class _Picture:
-    """Decoded frames as RGB of one size: a stream may change it on the way; ``resized`` says whether it did."""
-
-    def __init__(self, name: str, pixel_width: float) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._name, self._pixel_width = name, pixel_width
-        self._reformatter: VideoReformatter = VideoReformatter()
-        self._size: tuple[int, int] | None = None
-        self.resized = False
-
-    def rgb(self, frame: "VideoFrame") -> UInt8Image:
-        """A frame turned as its display matrix asks, with square pixels, scaled into the first frame's size.
-
-        Raises:
-            InputError: the frame is too large.
-        """
-        if frame.width * frame.height > MAX_PIXELS:
-            raise InputError(f"{self._name}: frames of more than {MAX_PIXELS // 10**6} megapixels are refused")
-        quarter_turns = round(frame.rotation / 90) % 4
-        shape = max(1, round(frame.width * self._pixel_width)), frame.height
-        upright = shape[::-1] if quarter_turns % 2 else shape
-        self._size = self._size or upright
-        self.resized |= upright != self._size
-        inside = _fitted(upright, self._size)
-        width, height = inside[::-1] if quarter_turns % 2 else inside
-        converted = self._reformatter.reformat(frame, width=width, height=height, format="rgb24")
-        rgb = np.asarray(converted.to_ndarray(), np.uint8)
-        return _centred(np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb, self._size)
-
-
-def _fitted(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a picture enlarged or shrunk into another's, nothing stretched by more than rounding needs."""
-    scale = min(into[0] / size[0], into[1] / size[1])
-    width, height = (max(1, round(side * scale)) for side in size)
-    alike = into[0] - width <= ALIKE * into[0] and into[1] - height <= ALIKE * into[1]
-    return into if alike else (width, height)
-
-
-def _centred(rgb: UInt8Image, size: tuple[int, int]) -> UInt8Image:
-    """The picture in the middle of a black one of a width and height."""
-    height, width = rgb.shape[:2]
-    if (width, height) == size:
-        return rgb
-    canvas = np.zeros((size[1], size[0], 3), np.uint8)
-    top, left = (size[1] - height) // 2, (size[0] - width) // 2
-    canvas[top : top + height, left : left + width] = rgb
-    return canvas
-
-
-def open_video(source: str | Path, threads: int | None = None) -> Clip:
+def open_video(source: str | Path, threads: int | None = None, at_once: bool = False) -> Clip:
     """Open a video.
 
     Args:
         source: a file, a camera's number (``"0"``), or an ``rtsp://`` or ``http(s)://`` stream.
         threads: for decoding; None leaves it to FFmpeg.
+        at_once: for live use, whether frames are wanted without delay and a silent stream is soon given up; it then keeps
+            nothing back and decodes no frames side by side.
 
     Raises:
         InputError: it cannot be opened, holds no video, or is too large.
@@ -314,7 +310,7 @@ def open_video(source: str | Path, threads: int | None = None) -> Clip:
 
     name = str(source)
     av.logging.set_level(None)
-    container, stream = _opened(name, threads)
+    container, stream = _opened(name, threads, at_once)
     return Clip(
         name=without_secrets(name),
         live=is_live(name, container),
@@ -322,13 +318,13 @@ def open_video(source: str | Path, threads: int | None = None) -> Clip:
         rate=float(stream.average_rate) if stream.average_rate else None,
         _container=container,
         _stream=stream,
-        _reopen=partial(_opened, name, threads),
+        _reopen=partial(_opened, name, threads, at_once),
     )
 
 
-def _opened(name: str, threads: int | None) -> "tuple[InputContainer, VideoStream]":
+def _opened(name: str, threads: int | None, at_once: bool) -> "tuple[InputContainer, VideoStream]":
     """Container and stream, at their beginning; see `open_video`."""
-    container = open_container(name)
+    container = open_container(name, at_once)
     try:
         stream = choose_stream(container, without_secrets(name))
     except InputError:
@@ -336,8 +332,9 @@ def _opened(name: str, threads: int | None) -> "tuple[InputContainer, VideoStrea
         raise
     if stream.codec_context.name in _STRICT:
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
-    stream.codec_context.thread_type = "AUTO"
-    stream.codec_context.thread_count = threads or 0
+    # Frames that are decoded side by side come later.
+    stream.codec_context.thread_type = "SLICE" if at_once else "AUTO"
+    stream.codec_context.thread_count = min(threads or 2, 2) if at_once else threads or 0
     return container, stream
 
 

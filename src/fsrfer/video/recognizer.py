@@ -1,30 +1,35 @@
 """A video's faces, frame by frame: found, followed, recognised, their answers pooled over the last frames.
 
 One frame goes the same way in a user's own loop (`VideoRecognizer.update`) and in a file or stream (`VideoRecognizer.follow`),
-where three threads overlap: frames -> detection, tracking, crops -> recognition in batches across frames, pooling.
+where three threads overlap: frames -> detection, tracking -> crops, recognition, pooling. What is searched in a frame, and
+who is recognised in it, follows from frames and times alone (`searching.py`, `rationing.py`), never from the machine's speed.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fsrfer import images
 from fsrfer.errors import InputError
 from fsrfer.images import ChannelOrder, ImageSource
 from fsrfer.recognition.certainty import MIN_FACE
-from fsrfer.recognition.faces import CropModel, FaceDetector, FaceRecognizer, heights_of
+from fsrfer.recognition.devices import CPU
+from fsrfer.recognition.faces import CropModel, FaceDetector, FaceFollower, FaceRecognizer, heights_of
 from fsrfer.recognition.legibility import are_cut_off
-from fsrfer.recognition.model import BATCH
 from fsrfer.types import Box, Detections, Expression, UInt8Image
 from fsrfer.video.cuts import CutDetector
-from fsrfer.video.pooling import Smoother
+from fsrfer.video.pooling import Pool, Smoother
 from fsrfer.video.prefetch import Stopwatch, prefetch
+from fsrfer.video.quality import DEFAULT, quality_of
+from fsrfer.video.rationing import LastAnswer, Ration, how_turned
 from fsrfer.video.reading import Clip, Frame
 from fsrfer.video.results import FrameResult, TrackedFace
+from fsrfer.video.searching import Moment, is_whole_due
 from fsrfer.video.state import TrackingState
 from fsrfer.video.tracking import Track, Tracker
 
@@ -44,10 +49,20 @@ class _Found:
     boxes: Detections
     detected: bool
     numbers: list[int]
-    crops: UInt8Image
-    cut_off: list[bool]
+    moment: Moment
+    whole: float | None
     tracks: tuple[Track, ...]
     started: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """Faces of a frame that are recognised in it."""
+
+    numbers: list[int]
+    boxes: Detections
+    cut_off: list[bool]
+    mirrored: list[bool]
 
 
 class VideoRecognizer:
@@ -55,7 +70,7 @@ class VideoRecognizer:
 
     Attributes:
         faces: detector, recogniser of crops and rule of certainty.
-        watch: seconds of work by stage: ``decode``, ``detect``, ``follow``, ``crop``, ``recognise``, ``smooth``.
+        watch: seconds of work by stage: ``decode``, ``cut``, ``detect``, ``follow``, ``crop``, ``recognise``, ``smooth``.
         dropped: frames of live sources that were passed over because the work could not keep up.
 
     Example:
@@ -74,17 +89,26 @@ class VideoRecognizer:
         threads: int | None = None,
         min_face: float = MIN_FACE,
         detect_every: int = 1,
+        device: str = CPU,
+        quality: str = DEFAULT,
     ):
         """Load both networks.
 
         Args:
             model, detector, threads, min_face: as for `fsrfer.Recognizer`.
-            detect_every: faces are searched for in every n-th frame, and predicted in those between.
+            detect_every: faces are searched for in every n-th frame, and predicted in those between, which are not searched
+                at all.
+            device: as for `fsrfer.Recognizer`.
+            quality: ``fast``, ``balanced`` or ``best``: how often a frame that is searched is searched whole, and how often a
+                face is recognised again; see `fsrfer.video.quality`.
 
         Raises:
+            DeviceError: the device cannot be used.
+            InputError: there is no such quality.
             ModelError: a model is missing, damaged, or not one of ours.
         """
-        self.faces = FaceRecognizer(model, detector, threads, min_face)
+        self._quality = quality_of(quality)
+        self.faces = FaceRecognizer(model, detector, threads, min_face, device)
         self._detector = self.faces.detector  # now, so that a missing one is known before anything is written
         self._detect_every = detect_every
         self.watch = Stopwatch()
@@ -109,8 +133,9 @@ class VideoRecognizer:
         Raises:
             InputError: no picture, or a time that is not later; the frame is then not taken.
         """
-        if not self._newest < time < inf:
-            last = "none yet" if self._newest == -inf else f"{self._newest:g} s"
+        newest = self._newest
+        if not (time < inf and (newest is None or newest < time)):
+            last = "none yet" if newest is None else f"{newest:g} s"
             raise InputError(
                 f"frame at {time:g} s: time must go forward (last frame: {last}); call reset() before another video"
             )
@@ -144,14 +169,17 @@ class VideoRecognizer:
         drop = self._drop if clip.live else None
         frames = prefetch(self.watch.each("decode", self._sampled(clip, every, start, seek)), PREFETCHED_FRAMES, drop)
         found = prefetch((self._find(frame) for frame in frames), PREFETCHED_FRAMES)
-        for together in _gather(found, 1 if clip.live else FRAMES_TOGETHER):
+        # Who is recognised in a frame depends on the answers before it, unless everybody is.
+        most = FRAMES_TOGETHER if self._ration.is_free and not clip.live else 1
+        for together in _gather(found, most, self.faces.batch):
             yield from self._recognise(together, pictures)
 
     def _begin(self, state: TrackingState) -> None:
         self._tracker = Tracker(state.tracks, state.started)
         self._smoother = Smoother(state.pools)
+        self._ration = Ration(self._quality, self.faces.model.info.gflop, state.last)
         self._cuts = CutDetector()
-        self._frames, self._newest = state.frames, -inf
+        self._frames, self._newest, self._whole = state.frames, state.newest, state.whole
 
     def _sampled(self, clip: Clip, every: float, start: float, seek: bool) -> Iterator[Frame]:
         """The clip's frames from ``start`` on; where that is in its middle, the frame before is looked at for a cut alone."""
@@ -166,67 +194,122 @@ class VideoRecognizer:
         self.dropped += 1
 
     def _find(self, frame: Frame) -> _Found:
-        """Faces of a frame with the numbers of their tracks, and their crops."""
-        number = self._frames
-        self._frames, self._newest = number + 1, frame.time
-        cut = self._cuts.is_cut(frame.rgb)
+        """Faces of a frame with the numbers of their tracks."""
+        number, time = self._frames, frame.time
+        moment = Moment(time, 0.0 if self._newest is None else time - self._newest)
+        self._frames, self._newest = number + 1, time
+        with self.watch.measure("cut"):
+            cut = self._cuts.is_cut(frame.rgb)
         if cut:
             self._tracker.end_all()
+            self._whole = None
         detect = cut or number % self._detect_every == 0
         if detect:
             with self.watch.measure("detect"):
-                boxes = self._detector.detect(frame.rgb)
+                boxes = self._search(frame.rgb, moment)
             with self.watch.measure("follow"):
-                numbers = self._tracker.update(boxes, frame.time)
+                numbers = self._tracker.update(boxes, time, whole=self._whole == time)
         else:
             with self.watch.measure("follow"):
-                numbers, boxes = self._tracker.predicted(frame.time, *frame.rgb.shape[:2])
-        with self.watch.measure("crop"):
-            crops = self.faces.crops(frame.rgb, boxes) if len(boxes) else np.zeros(0, np.uint8)
-        cut_off = are_cut_off(boxes, *frame.rgb.shape[:2]).tolist()
+                numbers, boxes = self._tracker.predicted(time, *frame.rgb.shape[:2])
         followed = self._tracker.tracks, self._tracker.started
-        return _Found(number, frame, boxes, detect, numbers, crops, cut_off, *followed)
+        return _Found(number, frame, boxes, detect, numbers, moment, self._whole, *followed)
+
+    def _search(self, rgb: UInt8Image, moment: Moment) -> Detections:
+        """Faces of a frame, of all of it or of the places where they should be."""
+        until_next = Moment(moment.time, moment.step * self._detect_every)
+        whole_is_due = is_whole_due(until_next, self._whole, self._quality.whole)
+        if isinstance(self._detector, FaceFollower) and not whole_is_due:
+            return self._detector.look(rgb, self._tracker.expected(moment.time))
+        self._whole = moment.time
+        return self._detector.detect(rgb)
 
     def _recognise(self, together: Sequence[_Found], pictures: bool) -> Iterator[tuple[FrameResult, TrackingState]]:
         """Answers of several frames in one batch, then each frame's result and the state after it."""
-        crops = [found.crops for found in together if len(found.crops)]
-        heights = [height for found in together for height in heights_of(found.boxes)]
-        cut_off = [cut for found in together for cut in found.cut_off]
+        with self.watch.measure("crop"):
+            chosen = [self._due(found) for found in together]
+            crops = [
+                self.faces.crops(found.frame.rgb, due.boxes)
+                for found, due in zip(together, chosen, strict=True)
+                if due.numbers
+            ]
+        heights = [height for due in chosen for height in heights_of(due.boxes)]
+        cut_off = [cut for due in chosen for cut in due.cut_off]
+        mirrored = None if self._quality.both_views else [mirrored for due in chosen for mirrored in due.mirrored]
         with self.watch.measure("recognise"):
-            answers = iter(self.faces.expressions(np.concatenate(crops), heights, cut_off) if crops else ())
-        for found in together:
+            answers = iter(self.faces.expressions(np.concatenate(crops), heights, cut_off, mirrored) if crops else ())
+        for found, due in zip(together, chosen, strict=True):
             with self.watch.measure("smooth"):
-                faces = self._tracked(found, list(islice(answers, len(found.boxes))))
+                new = dict(zip(due.numbers, islice(answers, len(due.numbers)), strict=True))
+                faces = self._tracked(found, new, dict(zip(due.numbers, due.mirrored, strict=True)))
                 self._smoother.keep(track.number for track in found.tracks)
+                self._ration.keep(track.number for track in found.tracks)
             height, width = found.frame.rgb.shape[:2]
             rgb = found.frame.rgb if pictures else None
-            result = FrameResult(found.frame.time, width, height, faces, _hidden(found), rgb)
-            yield result, TrackingState(found.number + 1, found.tracks, found.started, dict(self._smoother.pools))
+            yield FrameResult(found.frame.time, width, height, faces, _hidden(found), rgb), self._state_after(found)
 
-    def _tracked(self, found: _Found, alone: Sequence[Expression]) -> tuple[TrackedFace, ...]:
-        """Faces of a frame, whose answers are pooled with those of the frames before."""
+    def _due(self, found: _Found) -> _Due:
+        """The faces of a frame that are recognised in it."""
+        size = found.frame.rgb.shape[0], found.frame.rgb.shape[1]
+        due = self._ration.due(found.numbers, found.boxes, found.moment, size, found.detected)
+        boxes = _select(found.boxes, due)
+        numbers = [number for number, is_due in zip(found.numbers, due.tolist(), strict=True) if is_due]
+        last = (self._ration.last.get(number) for number in numbers)
+        mirrored = [one is not None and not one.mirrored for one in last]
+        return _Due(numbers, boxes, are_cut_off(boxes, *size).tolist(), mirrored)
+
+    def _tracked(
+        self, found: _Found, new: Mapping[int, Expression], mirrored: Mapping[int, bool]
+    ) -> tuple[TrackedFace, ...]:
+        """Faces of a frame: new answers are pooled with those of the frames before, for the others the last ones stand."""
         time = found.frame.time
-        pooled = [self._pooled(number, answer, time) for number, answer in zip(found.numbers, alone, strict=True)]
-        rows = zip(found.numbers, self.faces.assemble(found.boxes, pooled), alone, strict=True)
-        return tuple(TrackedFace(number, face, answer, found.detected) for number, face, answer in rows)
+        turned = how_turned(found.boxes)
+        pooled: list[Expression] = []
+        for number, height, aside in zip(found.numbers, heights_of(found.boxes), turned, strict=True):
+            if number in new:
+                answer = self._judged(self._smoother.add(number, new[number], time), height, new[number])
+                self._ration.last[number] = LastAnswer(time, new[number], aside, answer.certain, mirrored[number])
+            else:
+                answer = self._judged(self._smoother.pools[number], height, self._ration.last[number].answer)
+            pooled.append(answer)
+        rows = zip(found.numbers, self.faces.assemble(found.boxes, pooled), strict=True)
+        return tuple(
+            TrackedFace(number, face, self._ration.last[number].answer, found.detected, number in new)
+            for number, face in rows
+        )
 
-    def _pooled(self, number: int, answer: Expression, time: float) -> Expression:
-        pool = self._smoother.add(number, answer, time)
-        return self.faces.rule.judge(pool.probabilities, answer.size_px, answer.effective_px, pool.legible)
+    def _judged(self, pool: Pool, height: float, last: Expression) -> Expression:
+        return self.faces.rule.judge(pool.probabilities, height, last.effective_px, pool.legible)
+
+    def _state_after(self, found: _Found) -> TrackingState:
+        return TrackingState(
+            found.number + 1,
+            found.tracks,
+            found.started,
+            dict(self._smoother.pools),
+            found.frame.time,
+            found.whole,
+            {} if self._ration.is_free else dict(self._ration.last),
+        )
 
 
-def _gather(found: Iterable[_Found], most: int) -> Iterator[list[_Found]]:
+def _gather(found: Iterable[_Found], most: int, batch: int) -> Iterator[list[_Found]]:
     """Frames in groups that fill a batch of the recogniser, or as many as may wait together."""
     together: list[_Found] = []
     faces = 0
     for one in found:
         together.append(one)
         faces += len(one.boxes)
-        if len(together) >= most or faces >= BATCH:
+        if len(together) >= most or faces >= batch:
             yield together
             together, faces = [], 0
     if together:
         yield together
+
+
+def _select(found: Detections, which: NDArray[np.bool_]) -> Detections:
+    landmarks = None if found.landmarks is None else found.landmarks[which]
+    return Detections(found.boxes[which], found.scores[which], landmarks)
 
 
 def _hidden(found: _Found) -> tuple[Box, ...]:

@@ -7,17 +7,16 @@ expression that fewer show is counted.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from fsrfer.errors import InputError
 from fsrfer.files import write_text
 from fsrfer.group.estimate import LEAST_PEOPLE, Average, Tally, estimate
-from fsrfer.group.withholding import SmallestGroup
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
-from fsrfer.output.rows import ANSWER_COUNT_COLUMNS, SHARE_COLUMNS, Row, face_row, rounded, share_cells
+from fsrfer.output.rows import Row, face_row, rounded
 from fsrfer.output.tables import Table, open_table
 from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.types import GroupEstimate
@@ -25,6 +24,7 @@ from fsrfer.video.pooling import Pool
 from fsrfer.video.results import FrameResult, TrackedFace
 from fsrfer.video.state import TrackingState
 from fsrfer.video.summary import FollowedFace, RunIdentity
+from fsrfer.video.windows import GROUP_COLUMNS, ClosedWindow, Plan, Window, closed_window, group_row
 from fsrfer.video.writer import VideoWriter
 
 STATE = "progress.json"
@@ -34,62 +34,10 @@ _ANSWER = ("expression", "probability", "certain", "legible", "too_small")
 
 FACE_COLUMNS = (
     *("time", "track", *_BOX, "detection_score", "detected", "size_px", "effective_px", *_ANSWER, *EXPRESSIONS),
-    *("frame_expression", "frame_probability"),
+    *("frame_expression", "frame_probability", "recognised"),
 )
-"""Columns of ``faces.*``: the answer is pooled over the track's last frames, the last two columns are the frame's own."""
-
-_COUNTS = ("faces", "faces_per_frame", "counted", "too_small", "uncertain")
-
-GROUP_COLUMNS = ("start", "end", "frames", *_COUNTS, *SHARE_COLUMNS, "corrected", "withheld", *ANSWER_COUNT_COLUMNS)
-"""Columns of ``group.*``: a row a time window; counts and shares are empty where fewer faces than allowed were withheld."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a run records.
-
-    Attributes:
-        window: length of a time window in seconds.
-        table: format of the tables.
-        smallest: in aggregate-only runs, smaller groups are withheld.
-        aggregate_only: whether nothing of single faces is written.
-    """
-
-    window: float
-    table: str
-    smallest: SmallestGroup
-    aggregate_only: bool = False
-
-
-@dataclass(slots=True)
-class Window:
-    """The faces of one time window; each counts once, with all its frames pooled.
-
-    Attributes:
-        index: windows are counted from the clip's beginning.
-        frames, sightings: how many so far.
-        pools: by track.
-    """
-
-    index: int
-    frames: int = 0
-    sightings: int = 0
-    pools: dict[int, Pool] = field(default_factory=dict)
-
-    def add(self, result: FrameResult) -> None:
-        """Take one frame."""
-        self.frames += 1
-        self.sightings += len(result.faces)
-        for tracked in result.faces:
-            pool = self.pools.get(tracked.track, Pool.empty())
-            self.pools[tracked.track] = pool.add(tracked.frame_answer, result.time)
-
-    def tally(self, rule: CertaintyRule) -> Tally:
-        """Its faces."""
-        tally = Tally()
-        for pool in self.pools.values():
-            tally.add(pool.answer(rule), rule.is_too_small(pool.size_px))
-        return tally
+"""Columns of ``faces.*``: the answer is pooled over the track's last frames, then come the frame's own, or the last one's
+before it where the face was not recognised in it."""
 
 
 @dataclass(slots=True)
@@ -239,8 +187,10 @@ class Recorder:
         self._rows: list[Row] = []
         self._state: TrackingState | None = progress.state if progress else None
 
-    def add(self, result: FrameResult, state: TrackingState, known: int = 0, uneven: bool = False) -> None:
-        """Take the next frame; when it opens a new time window, the last one is written.
+    def add(
+        self, result: FrameResult, state: TrackingState, known: int = 0, uneven: bool = False
+    ) -> ClosedWindow | None:
+        """Take the next frame; when it opens a new time window, the last one is written and returned.
 
         Args:
             result: of the frame.
@@ -249,8 +199,9 @@ class Recorder:
             uneven: see `Progress`.
         """
         index = int((result.time + 1e-6) // self._plan.window)
+        closed = None
         if self._window is not None and index != self._window.index:
-            self._write_window()
+            closed = self._write_window()
             self._save(index, uneven)
         if self._window is None:
             self._window = Window(index)
@@ -260,6 +211,16 @@ class Recorder:
         self._draw(lambda video: video.add(result))
         self._state = state
         self.totals.followed = self._followed_before + state.started - known
+        return closed
+
+    def end_window(self) -> ClosedWindow | None:
+        """Write the time window at hand, to which no frame will be added; None if no frame has opened one."""
+        if self._window is None:
+            return None
+        following = self._window.index + 1
+        closed = self._write_window()
+        self._save(following, uneven=True)
+        return closed
 
     def close(self, complete: bool) -> GroupEstimate:
         """Write the last window and finish all files; returns what can be said of the whole clip.
@@ -301,10 +262,10 @@ class Recorder:
         named = {"group": self.groups, "faces": self._faces}
         return {name: table for name, table in named.items() if table is not None}
 
-    def _write_window(self) -> None:
+    def _write_window(self) -> ClosedWindow | None:
         window = self._window
         if window is None:
-            return
+            return None
         tally = window.tally(self._rule)
         group = estimate(tally, self._info) if self._plan.smallest.allows(tally.counted) else None
         self._add_to_totals(window, tally, group)
@@ -314,6 +275,7 @@ class Recorder:
             self._faces.append(self._rows)
         self._draw(VideoWriter.end_part)
         self._window, self._rows = None, []
+        return closed_window(window, self._plan, tally, group)
 
     def _draw(self, act: Callable[[VideoWriter], None]) -> None:
         """Go on without the video where it cannot be written: the other results may lie on another disk."""
@@ -359,25 +321,9 @@ def tracked_row(time: float, tracked: TrackedFace) -> Row:
         **face_row(tracked.face),
         "frame_expression": tracked.frame_answer.expression,
         "frame_probability": rounded(tracked.frame_answer.probability),
+        "recognised": tracked.recognised,
     }
     return {name: row[name] for name in FACE_COLUMNS}
-
-
-def group_row(window: Window, plan: Plan, tally: Tally, group: GroupEstimate | None) -> Row:
-    """A time window, by `GROUP_COLUMNS`; None for a group that is withheld."""
-    row: Row = {
-        **dict.fromkeys(GROUP_COLUMNS),
-        "start": round(window.index * plan.window, 4),
-        "end": round((window.index + 1) * plan.window, 4),
-        "frames": window.frames,
-        "withheld": group is None,
-    }
-    if group is None:
-        return row
-    counts = {name: value for name, value in asdict(group).items() if name in _COUNTS}
-    row |= {**counts, "faces_per_frame": round(window.sightings / window.frames, 3), "corrected": group.corrected}
-    row |= {f"count_{name}": count for name, count in plan.smallest.counts(tally.by_expression).items()}
-    return row | share_cells(group)
 
 
 def unfinished(folder: Path) -> bool:

@@ -27,6 +27,7 @@ def report_of(summary: VideoSummary, rows: Iterable[Row], viewer: Viewer | None 
         "smallest face": f"{run.min_face:g} px",
         "detector": run.detector,
         "model": f"SHA-256 {run.model_sha256}",
+        "computed on": run.device,
         "fsrfer": __version__,
     }
     return Report(

@@ -13,14 +13,16 @@ class TrackedFace:
     Attributes:
         track: the face's number in this video, counted from 1.
         face: where it is and how large in this frame, and its answer pooled over the last frames.
-        frame_answer: what this frame alone says.
+        frame_answer: what this frame alone says, or the last frame in which the face was recognised.
         detected: False where the box is predicted rather than found.
+        recognised: whether the face was recognised in this frame; else its answer stands from before.
     """
 
     track: int
     face: Face
     frame_answer: Expression
     detected: bool
+    recognised: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,12 @@ class RunIdentity:
         format: of the tables.
         detector: its name or path.
         detect_every: faces are searched for in every n-th frame looked at.
+        quality: how often frames are searched whole and faces recognised again, by its name.
         min_face: smallest height that is counted, in pixels.
         min_group: smallest group reported in an aggregate-only run; None in others.
         annotate: path of the annotated video, or None.
         blur: whether its faces are pixelated.
+        device: that the networks run on, whose answers differ in the last digits.
     """
 
     source: str
@@ -40,10 +42,12 @@ class RunIdentity:
     format: str
     detector: str
     detect_every: int
+    quality: str
     min_face: float
     min_group: int | None
     annotate: str | None
     blur: bool
+    device: str
 
     def changed_from(self, saved: Mapping[str, Any]) -> list[str]:
         """Names of what differs from an identity that was saved as a dictionary."""

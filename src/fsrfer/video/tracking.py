@@ -47,6 +47,7 @@ class Track:
         time: time of ``mean``, in seconds.
         mean: float64, 4 x 2: centre x, centre y, width, height in pixels, and their change a second.
         spread: float64, 2 x 2: covariance of a centre coordinate and its change, in face sizes.
+        confirmed: time of its last sighting in a frame that was searched whole, in seconds.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Track:
     time: float
     mean: Floats
     spread: Floats
+    confirmed: float
 
     @property
     def box(self) -> Floats:
@@ -79,27 +81,36 @@ class Tracker:
         self.tracks: tuple[Track, ...] = tuple(tracks)
         self.started = started
 
-    def update(self, found: Detections, time: float) -> list[int]:
+    def update(self, found: Detections, time: float, whole: bool = True) -> list[int]:
         """Take the faces of the next frame.
 
         Args:
             found: the faces.
             time: of the frame, in seconds; later than that of the last one.
+            whole: whether all of the frame was searched.
 
         Returns:
             the number of each face, in the order of ``found``.
         """
-        predicted = [predict(track, time) for track in self.tracks if is_remembered(track, time)]
+        predicted = self._remembered(time)
         measured = to_centres(found.boxes)
         partner = associate(predicted, measured, found.scores)
         updated = {track.number: track for track in predicted}
         numbers: list[int] = []
         for row, column in zip(measured, partner, strict=True):
-            track = self._start(row, time) if column is None else correct(predicted[column], row, time)
+            track = self._start(row, time) if column is None else correct(predicted[column], row, time, whole)
             updated[track.number] = track
             numbers.append(track.number)
         self.tracks = tuple(updated.values())
         return numbers
+
+    def expected(self, time: float) -> FloatArray:
+        """Boxes of the faces that should be in a frame, N x 4; nothing is learnt from it.
+
+        What only quick looks have seen for some time is left out: those are easily content with what is no face.
+        """
+        confirmed = (track for track in self._remembered(time) if time - track.confirmed <= MEMORY)
+        return np.array([track.box for track in confirmed], np.float32).reshape(-1, 4)
 
     def predicted(self, time: float, height: int, width: int) -> tuple[list[int], Detections]:
         """Numbers and boxes of the faces that should be in a frame nobody searched; nothing is learnt from it.
@@ -121,10 +132,13 @@ class Tracker:
         """Forget all faces, as after a cut; numbers are not given out again."""
         self.tracks = ()
 
+    def _remembered(self, time: float) -> list[Track]:
+        return [predict(track, time) for track in self.tracks if is_remembered(track, time)]
+
     def _start(self, measured: Floats, time: float) -> Track:
         self.started += 1
         spread = np.diag([POSITION_NOISE**2, START_SPEED**2])
-        return Track(self.started, time, time, np.stack([measured, np.zeros(4)], axis=1), spread)
+        return Track(self.started, time, time, np.stack([measured, np.zeros(4)], axis=1), spread, time)
 
 
 def is_remembered(track: Track, time: float) -> bool:
@@ -142,13 +156,13 @@ def predict(track: Track, time: float) -> Track:
     return replace(track, time=time, mean=mean, spread=step @ track.spread @ step.T + noise)
 
 
-def correct(track: Track, measured: Floats, time: float) -> Track:
+def correct(track: Track, measured: Floats, time: float, whole: bool = True) -> Track:
     """The predicted track after its face was seen as ``measured`` (centre x, centre y, width, height)."""
     gain = track.spread[:, 0] / (track.spread[0, 0] + POSITION_NOISE**2)
     mean = track.mean + (measured - track.mean[:, 0])[:, None] * gain
     mean[2:, 1] = 0.0
     spread = track.spread - np.outer(gain, track.spread[0])
-    return replace(track, seen=time, time=time, mean=mean, spread=spread)
+    return replace(track, seen=time, time=time, mean=mean, spread=spread, confirmed=time if whole else track.confirmed)
 
 
 def associate(tracks: Sequence[Track], measured: Floats, scores: FloatArray) -> list[int | None]:

@@ -27,7 +27,7 @@ def test_a_folder_has_the_counts_and_the_estimate_that_a_photo_has(toy: Path, tm
         summary = PhotosSummary(path)
         for result in (*several, PhotoResult.failed("x.jpg", "broken")):
             summary.add(result)
-        summary.write(recognizer.info)
+        summary.write(recognizer.info, recognizer.device)
     kept = json.loads(paths[0].read_text(encoding="utf-8"))
     assert (kept["photos"], kept["failed"], kept["without_faces"]) == (photos + 1, 1, 0)
     assert set(kept["group"]) == set(several[0].to_dict()["group"])

@@ -1,14 +1,19 @@
-"""How many processors are taken where fewer are granted than the machine has."""
+"""How many processors are taken where fewer are granted than the machine has, and what sessions keep up on them."""
 
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fsrfer.recognition.runtime import granted_processors
+from fsrfer.recognition.onnx_shapes import free_picture_size
+from fsrfer.recognition.runtime import granted_processors, open_session
+from fsrfer.recognition.yunet import OUTPUTS, read_bundled_weights
+from support.toy_model import TOY_INFO
 
 
 def tree(root: Path, files: dict[str, str], own: str) -> tuple[Path, Path]:
@@ -56,3 +61,27 @@ def test_one_processor_by_affinity_is_one_thread() -> None:
         check=True,
     )
     assert done.stdout == "1\n"
+
+
+def test_a_session_that_met_many_shapes_answers_as_a_new_one() -> None:
+    data = free_picture_size(read_bundled_weights())
+    old = open_session(data, "old", 2)
+    noise = np.random.default_rng(0)
+    for height, width in ((640, 320), (64, 96), (320, 640), (96, 64), (128, 128), (64, 96), (640, 320)):
+        picture = {old.get_inputs()[0].name: noise.integers(0, 256, (1, 3, height, width)).astype(np.float32)}
+        new = open_session(data, "new", 2).run(OUTPUTS, picture)
+        for first, second in zip(old.run(OUTPUTS, picture), new, strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity")
+def test_idle_threads_leave_the_processor_alone(toy: Path) -> None:
+    session = open_session(toy.read_bytes(), "toy", 2)
+    side = TOY_INFO.size
+    picture = {"faces": np.zeros((16, 1, side, side), np.float32)}
+    session.run(["logits"], picture)
+    before = time.process_time()
+    for _ in range(4):
+        session.run(["logits"], picture)
+        time.sleep(0.05)
+    assert time.process_time() - before < 0.04

@@ -10,9 +10,10 @@ from fsrfer.errors import InputError
 from fsrfer.recognition.certainty import CertaintyRule
 from fsrfer.types import Detections, UInt8Image
 from fsrfer.video.reading import Frame
-from fsrfer.video.recorder import FACE_COLUMNS, Window, tracked_row
+from fsrfer.video.recorder import FACE_COLUMNS, tracked_row
 from fsrfer.video.results import FrameResult
 from fsrfer.video.state import TrackingState
+from fsrfer.video.windows import Window
 from support.toy_model import write_toy
 
 RULE = CertaintyRule(0.5, min_face=40)

@@ -1,0 +1,80 @@
+"""What a model answers to the faces of a data set at each factor, kept from one call of a benchmark to the next."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsrfer.data import readers
+from fsrfer.data.dataset import FaceDataset
+from fsrfer.evaluation.metrics import score
+from fsrfer.images import resize, shrink_and_restore
+from fsrfer.recognition.faces import CropModel
+from fsrfer.recognition.model import Answers
+from fsrfer.types import UInt8Image
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The faces of one part of a data set.
+
+    Attributes:
+        dataset: whose faces they are.
+        cache: a folder that keeps answers; None keeps none.
+    """
+
+    dataset: FaceDataset
+    cache: Path | None = None
+
+    @classmethod
+    def read(cls, word: str, split: str, cache: Path | None) -> "Faces":
+        """By ``NAME=PATH``, as commands take it."""
+        ((name, path),) = readers.parse_sources([word]).items()
+        return cls(readers.read(name, path, split), cache)
+
+    @property
+    def name(self) -> str:
+        """Such as ``ferplus valid``."""
+        return f"{self.dataset.name} {self.dataset.split}"
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64, N."""
+        return self.dataset.labels
+
+    def answers(self, model: CropModel, factor: float) -> Answers:
+        """Of all faces, shrunk by a factor, enlarged again, and brought to the size that the model takes."""
+        kept = self.cache and self.cache / f"{model.sha256[:16]}-{self.name.replace(' ', '-')}-x{factor:g}.npz"
+        if kept and kept.is_file():
+            with np.load(kept) as opened:
+                rows = dict(opened)
+            return Answers(rows["probabilities"], rows.get("effective_px"))
+        answers = model.answers(np.stack(list(self._crops(model, factor))))
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            rows = {"probabilities": answers.probabilities}
+            if answers.effective_px is not None:
+                rows["effective_px"] = answers.effective_px
+            np.savez(kept, allow_pickle=False, **rows)
+        return answers
+
+    def _crops(self, model: CropModel, factor: float) -> Iterator[UInt8Image]:
+        side = (model.info.size, model.info.size)
+        for index in range(len(self.dataset)):
+            yield resize(shrink_and_restore(model.prepare(self.dataset.load(index)), factor), side)
+
+
+def figures(probabilities: NDArray[np.floating], labels: NDArray[np.int64], certain_from: float) -> dict[str, float]:
+    """Accuracy, macro-F1, calibration error, share of certain answers and share of these that are right, all in percent."""
+    scores, certain = score(labels, probabilities), probabilities.max(1) >= certain_from
+    right = (probabilities.argmax(1) == labels)[certain]
+    values = {
+        "accuracy": scores.accuracy,
+        "macro_f1": scores.macro_f1,
+        "calibration_error": scores.calibration_error,
+        "certain": float(certain.mean()),
+        "right_when_certain": float(right.mean()) if len(right) else float("nan"),
+    }
+    return {name: round(100 * value, 2) for name, value in values.items()}

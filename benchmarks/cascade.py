@@ -1,0 +1,142 @@
+"""Is a model's accuracy to be had for less? A small model first, one view, or one network less for small faces.
+
+    python benchmarks/cascade.py --data ferplus=DIR --json cascade.json
+
+At each factor, for the validation faces:
+
+    cascade T     the small model answers; faces of a probability below T are asked of the large model, whose answer counts
+    one view      the large model without the mirror image
+    no first network below N px    the large model without it for faces of a smaller effective height
+
+Cost is in operations, of the large model's with all its views. A variant is worth building if it loses at most 0.3 points of
+accuracy and 0.5 of macro-F1 at every factor, for at most 40% of the cost. The large model's graph must be one that
+``fsrfer train`` made of several networks.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from rich.console import Console
+from rich.table import Table
+
+from answers import Faces, figures
+from fsrfer.cli.evaluate import parse_factors
+from fsrfer.export.onnx import write_model
+from fsrfer.files import write_text
+from fsrfer.recognition.model import ExpressionModel, read_model
+from measuring import readable, run
+
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
+
+FIRST_SHARE = 0.788
+"""Of the operations of `default` that its first network takes, the fine one: 0.647 of 0.821 GFLOP."""
+
+COMPARED = ("accuracy", "macro_f1")
+
+LARGEST_IS_WORST = ("cost", "calibration_error")
+
+Row = dict[str, float]
+
+
+def main() -> None:
+    """Measure all variants at each factor."""
+    options = arguments()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    faces, console = Faces.read(options.data, "valid", options.folder), Console(width=110)
+    report: dict[str, dict[str, Row]] = {}
+    for factor in options.factors:
+        rows = dict(variants(faces, factor, options))
+        whole = next(iter(rows.values()))
+        report[f"x{factor:g}"] = {
+            name: {**row, **{f"{what} won": round(row[what] - whole[what], 2) for what in COMPARED}}
+            for name, row in rows.items()
+        }
+        console.print(table(f"{faces.name} x{factor:g}", report[f"x{factor:g}"]))
+    console.print(table("worst of all factors", worst(report)))
+    if options.json:
+        write_text(options.json, json.dumps({"command": sys.argv, "factors": report}, indent=2) + "\n")
+
+
+def arguments() -> argparse.Namespace:
+    """Options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, metavar="NAME=DIR")
+    parser.add_argument("--small", default="fast", metavar="M", help="(%(default)s)")
+    parser.add_argument("--large", default="default", metavar="M", help="(%(default)s)")
+    parser.add_argument("--factors", type=parse_factors, default="1-8", help="(%(default)s)")
+    parser.add_argument("--heights", type=float, nargs="+", default=[16.0, 20.0], metavar="N", help="(16 and 20)")
+    parser.add_argument("--folder", type=Path, default=Path("quantized"), help="keeps answers (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    return parser.parse_args()
+
+
+def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
+    """Figures of each variant, of the large model itself first."""
+    small, large = ExpressionModel(options.small, 1), ExpressionModel(options.large, 1)
+    first, whole = faces.answers(small, factor), faces.answers(large, factor)
+    certain_from, views = large.info.certain_from, 2 if large.info.flip else 1
+    least = small.info.gflop * (2 if small.info.flip else 1) / (large.info.gflop * views)
+
+    def row(probabilities: NDArray[np.floating], cost: float) -> Row:
+        return {"cost": round(100 * cost, 1), **figures(probabilities, faces.labels, certain_from)}
+
+    yield options.large, row(whole.probabilities, 1.0)
+    yield options.small, row(first.probabilities, least)
+    for threshold in THRESHOLDS:
+        asked = first.probabilities.max(1) < threshold
+        joined = np.where(asked[:, None], whole.probabilities, first.probabilities)
+        yield f"cascade {threshold:g}", row(joined, least + float(asked.mean()))
+    once = changed(options.large, options.folder / "one-view.onnx", views=1)
+    yield "one view", row(faces.answers(once, factor).probabilities, 1 / views)
+    without = changed(options.large, options.folder / "without-first.onnx", views=views, without_first=True)
+    cheap, heights = faces.answers(without, factor).probabilities, whole.effective_px
+    for height in options.heights if heights is not None else ():
+        low = heights < height
+        mixed = np.where(low[:, None], cheap, whole.probabilities)
+        yield f"no first network below {height:g} px", row(mixed, 1 - FIRST_SHARE * float(low.mean()))
+
+
+def changed(name: str, target: Path, views: int, without_first: bool = False) -> ExpressionModel:
+    """A model with another number of views, or whose first network has no say."""
+    model = onnx.load_from_string(read_model(name)[0])
+    if without_first:
+        (scores,) = (item for item in model.graph.initializer if item.name == "scores")
+        values = numpy_helper.to_array(scores).copy()
+        values.reshape(-1)[0] = -1e4
+        scores.CopyFrom(numpy_helper.from_array(values, "scores"))
+    write_model(model, replace(ExpressionModel(name, 1).info, flip=views > 1), target)
+    return ExpressionModel(target, 1)
+
+
+def worst(report: dict[str, dict[str, Row]]) -> dict[str, Row]:
+    """Each variant's dearest, least accurate and worst calibrated factor."""
+    names = next(iter(report.values()))
+    return {
+        name: {
+            what: (max if what in LARGEST_IS_WORST else min)(rows[name][what] for rows in report.values())
+            for what in names[name]
+        }
+        for name in names
+    }
+
+
+def table(title: str, rows: dict[str, Row]) -> Table:
+    """Aligned columns."""
+    drawn = Table("", title=title)
+    for column in next(iter(rows.values())):
+        drawn.add_column(column.replace("_", " "), justify="right")
+    for name, row in rows.items():
+        drawn.add_row(name, *(readable(value) for value in row.values()))
+    return drawn
+
+
+if __name__ == "__main__":
+    run(main)

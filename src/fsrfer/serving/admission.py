@@ -1,0 +1,113 @@
+"""How many requests are under way, and how much memory their bodies take: those beyond are refused at once."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from fsrfer.serving.problems import CLOSE, ProblemError
+
+LAST_SECONDS = 3.0
+"""For bodies that are still coming when the service is stopped."""
+
+
+class Admission:
+    """The count of what is under way.
+
+    Attributes:
+        under_way: requests that were let in and are not answered yet.
+        held: bytes of their bodies.
+        open: whether new ones are let in.
+    """
+
+    def __init__(self, most: int, most_bytes: int, wait: Callable[[int], float], longest_wait: float):
+        """Let in so many.
+
+        Args:
+            most: requests at a time.
+            most_bytes: of all their bodies.
+            wait: seconds that who comes after so many requests has to wait.
+            longest_wait: seconds that nobody should have to wait; what was let in must not be lost to its time limit.
+        """
+        self._most, self._most_bytes, self._wait, self._longest_wait = most, most_bytes, wait, longest_wait
+        self._coming: set[asyncio.Timeout] = set()
+        self.under_way = self.held = 0
+        self.open = True
+
+    def close(self) -> None:
+        """Let nobody in any more; bodies that are still coming have `LAST_SECONDS`."""
+        self.open = False
+        for limit in self._coming:
+            _shorten(limit)
+
+    @asynccontextmanager
+    async def coming(self, seconds: float) -> AsyncIterator[None]:
+        """Within the block a body comes; it may take so long.
+
+        Raises:
+            TimeoutError: it takes longer.
+        """
+        async with asyncio.timeout(seconds) as limit:
+            self._coming.add(limit)
+            try:
+                yield
+            finally:
+                self._coming.discard(limit)
+
+    @contextmanager
+    def admitted(self) -> Iterator["Reservation"]:
+        """A place among those under way, and the memory that is taken in it.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        if not self.open:
+            raise self.full("the service is about to stop")
+        if self.under_way >= self._most or self._wait(self.under_way) > self._longest_wait:
+            raise self.full("too many requests are under way")
+        self.under_way += 1
+        reservation = Reservation(self)
+        try:
+            yield reservation
+        finally:
+            self.under_way -= 1
+            self.held -= reservation.held
+
+    def take(self, size: int) -> None:
+        """Memory for a part of a body.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        if self.held + size > self._most_bytes:
+            raise self.full("too much is being uploaded")
+        self.held += size
+
+    def full(self, why: str) -> ProblemError:
+        """What is told to who cannot be let in: when to try again, not all at the same moment."""
+        wait = self._wait(self.under_way) * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
+        seconds = min(60, max(1, round(wait)))
+        return ProblemError(503, "full", f"{why}; try again in {seconds} s", {"Retry-After": str(seconds), **CLOSE})
+
+
+class Reservation:
+    """The memory of one request, and the time that its body may take."""
+
+    def __init__(self, admission: Admission):
+        self._admission = admission
+        self.held = 0
+        self.coming = admission.coming
+
+    def take(self, size: int) -> None:
+        """Memory for a part of the body.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        self._admission.take(size)
+        self.held += size
+
+
+def _shorten(limit: asyncio.Timeout) -> None:
+    last, now = limit.when(), asyncio.get_running_loop().time()
+    limit.reschedule(min(now + LAST_SECONDS, now + LAST_SECONDS if last is None else last))

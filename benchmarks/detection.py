@@ -1,15 +1,17 @@
-"""Recall of the detector's presets by face height, on group photos shrunk step by step.
+"""Recall of the detector's presets by face height, and what a look costs by megapixels and by faces.
 
 The truth is what the ``tiny`` preset finds with high confidence on the photo as it is; the same faces are then looked for in
 the photo shrunk by many factors, so that each keeps its natural surroundings. Boxes that meet no face of any confidence
-count as false alarms.
+count as false alarms. ``opencv`` is OpenCV's own wrapper of the same network, given the whole picture at once.
 
     python benchmarks/detection.py crowd.jpg team.jpg ...
     python benchmarks/detection.py crowd.jpg --baseline CHECKOUT     (another version of fsrfer beside this one)
+    python benchmarks/detection.py crowd.jpg --sizes 2 8 12 --faces 0 20 100 --baseline CHECKOUT
 """
 
 import argparse
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import distributions
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsrfer.images import load_rgb, resize
-from fsrfer.types import FloatArray, UInt8Image
+from fsrfer.images import crop_faces, load_rgb, resize
+from fsrfer.types import Detections, FloatArray, UInt8Image
 from measuring import processor, run
 
 PRESETS = ("fast", "default", "tiny")
+
+PEER = "opencv"
+
+Row = tuple[str, str, list[str]]
+"""A preset (or a title), a photo's name, and cells."""
 
 HOMES = ("fsrfer.recognition.detection", "fsrfer.inference.detection")
 """Where the detector is, and where it was in older versions."""
@@ -62,24 +70,56 @@ class Photo:
 
 
 def main() -> None:
-    """Print a row of recall a preset."""
+    """Print the rows of this version, of another, and of a peer side by side."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="+")
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=PRESETS)
-    parser.add_argument("--sizes", type=float, nargs="+", metavar="MP", help="time at these megapixels instead")
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=[*PRESETS])
+    parser.add_argument("--sizes", type=float, nargs="+", metavar="MP", default=[], help="time at these megapixels")
+    parser.add_argument("--faces", type=int, nargs="+", metavar="N", default=[], help="time 2 MP with so many faces")
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="of each time the least of N")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--baseline", type=Path, metavar="CHECKOUT", help="of another commit, measured as well")
+    parser.add_argument("--raw", action="store_true", help="one row of JSON a line, without the peer")
     options = parser.parse_args()
-    print(f"{processor()}, {options.threads} threads a network")
-    times(options) if options.sizes else recalls(options)
-    if options.baseline:
-        again = [argument for argument in sys.argv[1:] if argument not in ("--baseline", str(options.baseline))]
-        print(f"\n{options.baseline}:", flush=True)
-        path = os.pathsep.join([str(options.baseline / "src"), os.environ.get("PYTHONPATH", "")])
-        subprocess.run([sys.executable, __file__, *again], env={**os.environ, "PYTHONPATH": path}, check=True)
+    rows = times if options.sizes or options.faces else recalls
+    if options.raw:
+        for row in rows(options):
+            print(json.dumps(row), flush=True)
+        return
+    print(f"{processor()}, {os.cpu_count()} processors, {options.threads} threads a network, {versions()}")
+    if opencv := importlib.util.find_spec("cv2"):
+        options.presets.append(PEER)
+    before = rows_of(options.baseline) if options.baseline else {}
+    for preset, photo, cells in rows(options):
+        print(line(preset, cells, " ", photo))
+        if (preset, photo) in before:
+            print(line("  before", before[preset, photo], " ", photo), flush=True)
+    if not opencv:
+        print(f"{PEER}: not installed, so not measured")
 
 
-def recalls(options: argparse.Namespace) -> None:
+def versions() -> str:
+    """Of what runs the networks."""
+    names = {"onnxruntime": "ONNX Runtime", "opencv-python-headless": "OpenCV", "opencv-python": "OpenCV"}
+    known = {dist.name: dist.version for dist in distributions()}
+    return ", ".join(f"{title} {known[name]}" for name, title in names.items() if name in known)
+
+
+def rows_of(checkout: Path) -> dict[tuple[str, str], list[str]]:
+    """The same rows by another version of fsrfer, by preset and photo."""
+    asked = [argument for argument in sys.argv[1:] if argument not in ("--baseline", str(checkout))]
+    path = os.pathsep.join([str(checkout / "src"), os.environ.get("PYTHONPATH", "")])
+    told = subprocess.run(
+        [sys.executable, __file__, *asked, "--raw"],
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return {(preset, photo): cells for preset, photo, cells in map(json.loads, told.splitlines())}
+
+
+def recalls(options: argparse.Namespace) -> Iterator[Row]:
     """A row a preset: recall by height, false alarms, cost."""
     reference = detector("tiny", options.threads)
     photos = [read(path, reference) for path in options.photos]
@@ -88,21 +128,36 @@ def recalls(options: argparse.Namespace) -> None:
         for photo in photos:
             measure(looking, photo, tally)
         if number == 0:
-            print(header(tally))
-        print(row(preset, tally), flush=True)
+            yield "height px", "", [f"{low}-{high}" for low, high in pairwise(HEIGHTS)] + ["false", "cpu s/MP"]
+            yield "faces", "", [str(len(tally.found[index])) for index in bin_numbers()]
+        yield preset, "", recalls_of(tally)
 
 
-def times(options: argparse.Namespace) -> None:
-    """Each photo scaled to each size: seconds by the clock and of the processor, the best of three."""
-    print(line("", [f"{size:g} MP" for size in options.sizes], " (clock / processor, s)"))
-    for preset in options.presets:
-        looking = detector(preset, options.threads)
-        for path in options.photos:
-            rgb = load_rgb(path)
-            scales = [(size * 1e6 / (rgb.shape[0] * rgb.shape[1])) ** 0.5 for size in options.sizes]
-            scaled = (resize(rgb, (round(rgb.shape[1] * by), round(rgb.shape[0] * by))) for by in scales)
-            best = [np.min([cost(looking, picture) for _ in range(3)], axis=0) for picture in scaled]
-            print(line(preset, [f"{clock:.2f}/{work:.2f}" for clock, work in best], "  ", Path(path).name), flush=True)
+def times(options: argparse.Namespace) -> Iterator[Row]:
+    """Each photo at each size, and its faces in a picture of 2 MP: the least seconds of a few looks."""
+    titles = [f"{size:g} MP" for size in options.sizes] + [f"{count} faces" for count in options.faces]
+    yield "clock/cpu", "", titles
+    for path in options.photos:
+        rgb = load_rgb(path)
+        scales = [(size * 1e6 / (rgb.shape[0] * rgb.shape[1])) ** 0.5 for size in options.sizes]
+        pictures = [resize(rgb, (round(rgb.shape[1] * by), round(rgb.shape[0] * by))) for by in scales]
+        pictures += [crowd(rgb, count) for count in options.faces]
+        for preset in options.presets:
+            looking = detector(preset, options.threads)
+            best = [np.min([cost(looking, picture) for _ in range(options.repeat)], axis=0) for picture in pictures]
+            yield preset, Path(path).name, [f"{clock:.2f}/{work:.2f}" for clock, work in best]
+
+
+def crowd(rgb: UInt8Image, count: int) -> UInt8Image:
+    """Faces of a photo with their surroundings, 24 px high, so many times on a ground of 1920 x 1080."""
+    boxes = [box for box in detector("fast", 1).detect(rgb).boxes.tolist() if box[0] > 0 < box[1]]
+    side, columns = 72, 26  # three times the height of a face; as many as stand side by side
+    patches = crop_faces(rgb, boxes, side, 1.0)
+    ground = np.full((1080, 1920, 3), 110, np.uint8)
+    for number in range(min(count, columns * (1080 // side)) if len(patches) else 0):
+        row, column = divmod(number, columns)
+        ground[row * side : (row + 1) * side, column * side : (column + 1) * side] = patches[number % len(patches)]
+    return ground
 
 
 def cost(looking: Any, picture: UInt8Image) -> tuple[float, float]:
@@ -113,11 +168,32 @@ def cost(looking: Any, picture: UInt8Image) -> tuple[float, float]:
 
 
 def detector(preset: str, threads: int) -> Any:
-    """The detector of whichever version of fsrfer is on the path."""
+    """The peer, or the detector of whichever version of fsrfer is on the path."""
+    if preset == PEER:
+        return OpenCv(threads)
     for home in HOMES:
         if importlib.util.find_spec(home.rpartition(".")[0]):
             return importlib.import_module(home).Detector(preset, threads)
     raise ModuleNotFoundError(" or ".join(HOMES))
+
+
+class OpenCv:
+    """OpenCV's wrapper of the same network, with its own defaults but for the threshold, which is ours."""
+
+    def __init__(self, threads: int):
+        """Load it."""
+        self._cv2: Any = importlib.import_module("cv2")
+        self._cv2.setNumThreads(threads)
+        weights = importlib.import_module("fsrfer.recognition.yunet").bundled_weights()
+        self._network = self._cv2.FaceDetectorYN.create(str(weights), "", (320, 320), 0.7)
+
+    def detect(self, image: UInt8Image) -> Detections:
+        """All faces of a picture."""
+        self._network.setInputSize((image.shape[1], image.shape[0]))
+        found = self._network.detect(np.ascontiguousarray(image[:, :, ::-1]))[1]
+        rows = np.zeros((0, 15), np.float32) if found is None else found
+        boxes = np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]])
+        return Detections(boxes, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2))
 
 
 def read(path: str, reference: Any) -> Photo:
@@ -155,17 +231,10 @@ def overlaps(first: FloatArray, second: FloatArray) -> NDArray[np.float32]:
     return np.asarray(shared / (areas[0][:, None] + areas[1][None] - shared))
 
 
-def header(tally: Tally) -> str:
-    """Bins, and how many faces fall into each."""
-    bins = [f"{low}-{high}" for low, high in pairwise(HEIGHTS)]
-    counts = [str(len(tally.found[index])) for index in bin_numbers()]
-    return "\n".join([line("height px", bins, "false", "cpu s/MP"), line("faces", counts, "", "")])
-
-
-def row(preset: str, tally: Tally) -> str:
-    """Recall in each bin, in percent."""
+def recalls_of(tally: Tally) -> list[str]:
+    """Recall in each bin, in percent; false alarms; the processor's seconds a megapixel."""
     recalls = [f"{100 * np.mean(tally.found[index]):.0f}" if tally.found[index] else "-" for index in bin_numbers()]
-    return line(preset, recalls, str(tally.false_alarms), f"{tally.seconds / tally.megapixels:.2f}")
+    return [*recalls, str(tally.false_alarms), f"{tally.seconds / tally.megapixels:.2f}"]
 
 
 def bin_numbers() -> Sequence[int]:
@@ -175,7 +244,7 @@ def bin_numbers() -> Sequence[int]:
 
 def line(name: str, cells: Sequence[str], *ends: str) -> str:
     """Aligned columns."""
-    return f"{name:<10}" + "".join(f"{cell:>8}" for cell in (*cells, *ends))
+    return f"{name:<10}" + "".join(f"{cell:>11}" for cell in cells) + "".join(ends)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import logging
+import math
 import os
 import threading
 import warnings
@@ -407,10 +408,13 @@ def _resample(image: UInt8Image, box: tuple[float, float, float, float], size: i
     if shrink > 1:
         image, box = _reduced(image, box, shrink)
     height, width = image.shape[:2]
-    rows = np.clip(np.arange(int(np.floor(box[1])), int(np.ceil(box[3]))), 0, height - 1)
-    columns = np.clip(np.arange(int(np.floor(box[0])), int(np.ceil(box[2]))), 0, width - 1)
-    patch = Image.fromarray(np.ascontiguousarray(image[np.ix_(rows, columns)]))
-    left, top = np.floor(box[0]), np.floor(box[1])
+    left, top, right, bottom = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+    if left >= 0 and top >= 0 and right <= width and bottom <= height:
+        part = image[top:bottom, left:right]
+    else:
+        rows, columns = np.arange(top, bottom).clip(0, height - 1), np.arange(left, right).clip(0, width - 1)
+        part = image[np.ix_(rows, columns)]
+    patch = Image.fromarray(np.ascontiguousarray(part))
     inner = (box[0] - left, box[1] - top, min(box[2] - left, patch.width), min(box[3] - top, patch.height))
     return np.asarray(patch.resize((size, size), Image.Resampling.BICUBIC, box=inner))
 

@@ -252,17 +252,25 @@ def clip(found: Detections, height: int, width: int) -> Detections:
 
 def suppress(found: Detections) -> Detections:
     """One box a face: the best, and none that overlaps it by much or is a part of it; best first."""
-    order = np.argsort(-found.scores, kind="stable")
+    by_left = np.argsort(found.boxes[:, 0], kind="stable")
+    boxes = found.boxes[by_left]
+    areas, widest = _area(boxes), _sides(boxes)[:, 0].max(initial=0)
+    starts = np.searchsorted(boxes[:, 0], boxes[:, 0] - widest).tolist()
+    ends = np.searchsorted(boxes[:, 0], boxes[:, 2]).tolist()
+    is_alone = np.ones(len(found), bool)
     kept: list[int] = []
-    while order.size:
-        best, order = int(order[0]), order[1:]
-        kept.append(best)
-        shared = _intersection(found.boxes[best], found.boxes[order])
-        area, areas = _area(found.boxes[best : best + 1])[0], _area(found.boxes[order])
-        is_double = shared > MAX_OVERLAP * (area + areas - shared)
-        is_part = shared > MAX_INSIDE * np.minimum(area, areas)
-        order = order[~(is_double | is_part)]
-    return _select(found, np.array(kept, int))
+    places = np.empty(len(found), int)
+    places[by_left] = np.arange(len(found))
+    for place in places[np.argsort(-found.scores, kind="stable")].tolist():
+        if not is_alone[place]:
+            continue
+        kept.append(place)
+        near = slice(starts[place], ends[place])  # all that begin further to the left or right cannot share a pixel
+        shared, area = _intersection(boxes[place], boxes[near]), areas[place]
+        is_double = shared > MAX_OVERLAP * (area + areas[near] - shared)
+        is_part = shared > MAX_INSIDE * np.minimum(area, areas[near])
+        is_alone[near] &= ~(is_double | is_part)
+    return _select(found, by_left[np.array(kept, int)])
 
 
 def _read(path: Path) -> bytes:

@@ -64,7 +64,7 @@ dist: $(DEV)/installed ## source distribution and wheel in dist/, checked
 	$(DEV)/bin/twine check --strict dist/*
 	$(DEV)/bin/python tools/check_distributions.py dist
 
-fuzz: $(DEV)/installed ## thousands of damaged pictures, videos, models and texts (FUZZ="--seed 2" for others)
+fuzz: $(DEV)/installed ## thousands of damaged pictures, videos, uploads, models and texts (FUZZ="--seed 2" for others)
 	PYTHONPATH=tools $(DEV)/bin/python -m fuzzing $(FUZZ)
 
 clean: ## remove both environments and all caches

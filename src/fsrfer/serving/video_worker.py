@@ -12,7 +12,8 @@ from pathlib import Path
 from fsrfer.errors import FsrferError, InputError
 from fsrfer.serving import wire
 from fsrfer.serving.worker import own_streams, restrict
-from fsrfer.video.session import VideoSession, VideoSettings
+from fsrfer.video.session import VideoSession
+from fsrfer.video.settings import VideoSettings
 
 EVERY = 0.5
 """Seconds between two words on how far it is."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "video": "expressions of a crowd in a video, over time",
     "demo": "one portrait at shrinking sizes, to see how small a face may be",
     "info": "version, bundled models, detector, runtime",
+    "data": "pack data sets into one file, for a quick start",
     "train": "train a model by a recipe",
     "benchmark": "the paper's comparison: every rival trained, measured and reported",
     "evaluate": "accuracy of a model at each down-sampling factor",

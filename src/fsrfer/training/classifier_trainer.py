@@ -95,7 +95,7 @@ class ClassifierTrainer:
         views = self.views.batch(step)
         output = self.analyse(views.faces)
         logits = output.logits.float()
-        losses = {"classification": classification_loss(logits, views.votes)}
+        losses = {"classification": classification_loss(logits, views.votes, views.weights)}
         if self.plan.size_loss:
             losses["size"] = self.plan.size_loss * size_error(output, views)
         if self.plan.distillation:

@@ -24,12 +24,14 @@ class Views:
         log2_px: N, base-2 logarithm of the true effective heights.
         votes: N x 7, label distributions.
         labels: long, N.
+        weights: N, of the labels in the loss; None where all count alike.
     """
 
     faces: Tensor
     log2_px: Tensor
     votes: Tensor
     labels: Tensor
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,11 @@ class ViewSampler:
 
     def collect(self, views: list[tuple[Tensor, Tensor]], indices: Tensor) -> Views:
         """One or more views of the same faces, one after another, with their labels."""
-        device = self.fabric.device
+        device, weights = self.fabric.device, self.faces.weights
         return Views(
             faces=torch.cat([faces for faces, _ in views]).contiguous(memory_format=torch.channels_last),
             log2_px=torch.cat([px for _, px in views]).log2().to(device),
             votes=self.faces.votes[indices].repeat(len(views), 1).to(device),
             labels=self.faces.labels[indices].repeat(len(views)).to(device),
+            weights=None if weights is None else weights[indices].repeat(len(views)).to(device),
         )

@@ -77,7 +77,7 @@ class ClassifierTrainer:
         """What a checkpoint keeps."""
         return {"network": self.network, "optimizer": self.optimizer, "average": self.average}
 
-    def train_step(self, step: int) -> dict[str, float]:
+    def train_step(self, step: int) -> dict[str, Tensor]:
         """One step of descent on one batch of views."""
         settings = self.plan.optimizer
         set_learning_rate(

@@ -64,6 +64,11 @@ class Faces:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: torch.device) -> "Faces":
+        """The same on another device."""
+        moved = {name: getattr(self, name) for name in ("pixels", "votes", "labels", "heights", "weights")}
+        return replace(self, **{name: part if part is None else part.to(device) for name, part in moved.items()})
+
 
 def load_faces(
     datasets: list[FaceDataset],

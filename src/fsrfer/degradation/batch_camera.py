@@ -94,7 +94,8 @@ class Jpeg:
         )
         blocks = _blocks(_picked(pictures[:, 0], rows, columns) - 128)
         table = self._table(quality)[:, None, None]
-        coefficients = torch.round(self._waves @ blocks @ self._waves.T / table) * table
+        quotients = self._waves @ blocks @ self._waves.T / table
+        coefficients = quotients.sign() * torch.floor(quotients.abs() + 0.5) * table  # halves away from 0, as libjpeg
         framed = _joined(self._waves.T @ coefficients @ self._waves)
         decoded = torch.round(framed + 128).clamp(0, 255)
         within = torch.arange(self.size, device=pictures.device)

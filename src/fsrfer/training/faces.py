@@ -66,8 +66,14 @@ class Faces:
 
     def to(self, device: torch.device) -> "Faces":
         """The same on another device."""
-        moved = {name: getattr(self, name) for name in ("pixels", "votes", "labels", "heights", "weights")}
-        return replace(self, **{name: part if part is None else part.to(device) for name, part in moved.items()})
+        return replace(
+            self,
+            pixels=self.pixels.to(device),
+            votes=self.votes.to(device),
+            labels=self.labels.to(device),
+            heights=self.heights.to(device),
+            weights=None if self.weights is None else self.weights.to(device),
+        )
 
 
 def load_faces(

@@ -59,5 +59,6 @@ def test_jpeg_is_that_of_the_library(faces, quality):
     mine = Jpeg(SIZE, "cpu")(pictures, whole, level, torch.zeros(7, 2, dtype=torch.long))
     theirs = np.stack([jpeg_coded(face[0].numpy().astype(np.uint8), quality) for face in pictures])
     difference = (mine[:, 0] - torch.from_numpy(theirs)).abs()
-    assert difference.mean() < 0.6
-    assert (difference <= 2).float().mean() > 0.98
+    # Where a coefficient lies between two levels, libjpeg's whole numbers may take the other one.
+    assert difference.mean() < 0.5
+    assert (difference <= 2).float().mean() > 0.95

@@ -107,7 +107,7 @@ def shared_faces(sources: Mapping[str, Path]) -> list[str]:
         if first == second or split != "train" or (other == "train" and first > second):
             continue  # of two training parts it is told once
         if shared := parts[first, split] & parts[second, other]:
-            told.append(f"{len(shared)} faces of {first} {split} are in {second} {other} too")
+            told.append(f"faces of {first} {split} that are in {second} {other} too: {len(shared)}")
     return told
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from fsrfer.cli.main import main
 from fsrfer.data import readers
-from fsrfer.errors import FsrferWarning, RecipeError
+from fsrfer.errors import RecipeError
 from fsrfer.recipes.sections import SourceSettings
 from fsrfer.training.classifier import Given, train_classifier
 from fsrfer.training.faces import load_training_data, trusted
@@ -96,15 +96,17 @@ def test_faces_of_one_data_set_in_another_are_told(rafdb, mine, tmp_path):
     for name in ("a.png", "b.png"):
         Image.open(picture if name == "a.png" else mine / "train" / "happy" / "0.png").save(folder / name)
     assert readers.shared_faces({"folder": tmp_path, "rafdb": rafdb}) == [
-        "1 faces of folder train are in rafdb test too"
+        "faces of folder train that are in rafdb test too: 1"
     ]
 
 
-def test_the_command_warns_of_them(rafdb, mine, tmp_path):
+@pytest.mark.filterwarnings("default::fsrfer.errors.FsrferWarning")
+def test_the_command_warns_of_them(rafdb, mine, tmp_path, capsys):
     picture = next((rafdb / "basic" / "Image" / "aligned").glob("test_*"))
     folder = tmp_path / "mine" / "train" / "happy"
     folder.mkdir(parents=True)
     Image.open(picture).save(folder / "a.png")
     words = ["--data", f"rafdb={rafdb}", f"folder={tmp_path / 'mine'}", "-o", str(tmp_path / "run")]
-    with pytest.warns(FsrferWarning, match="1 faces of folder train are in rafdb test too"):
-        assert main(["train", "fast", *words, "--set", "validation=folder", "--teacher", "default"]) == 2
+    assert main(["train", "fast", *words, "--set", "validation=folder", "--teacher", "default"]) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert "faces of folder train that are in rafdb test too: 1" in warning and "too few" in error

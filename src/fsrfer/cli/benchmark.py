@@ -79,8 +79,8 @@ def run(options: argparse.Namespace) -> int:
         restored=_named_paths(options.restored, "--restored"),
         models=_named_paths(options.models, "--models"),
     )
-    sources = readers.parse_sources([options.data])
-    ((name, place),) = sources.items()
+    name, place = readers.parse_source(options.data)
+    sources = {name: place}
     dataset = readers.read(name, place, options.split or benchmark.measured_split(name))
     if shared := overlap(readers.read(name, place, "train"), dataset):
         message = f"{name}: {len(shared)} pairs of training and measured faces are the same picture"

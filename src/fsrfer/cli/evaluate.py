@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.files import check_outputs, write_text
 
     factors = parse_factors(options.factors)
-    ((name, place),) = readers.parse_sources([options.data]).items()
+    name, place = readers.parse_source(options.data)
     check_outputs([options.json])
     dataset = readers.read(name, place, options.split)
     listing = [options.json] if options.json and place.resolve() in options.json.resolve().parents else []

@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "expressions of pictures by HTTP; nothing is stored",
     "demo": "one portrait at shrinking sizes, to see how small a face may be",
     "info": "version, bundled models, detector, runtime",
+    "data": "pack data sets into one file, for a quick start",
     "train": "train a model by a recipe",
     "benchmark": "the paper's comparison: every rival trained, measured and reported",
     "evaluate": "accuracy of a model at each down-sampling factor",

@@ -1,11 +1,12 @@
 """``fsrfer train RECIPE --data NAME=PATH... -o RUN``."""
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsrfer.cli.options import path
-from fsrfer.errors import FsrferError
+from fsrfer.errors import FsrferError, FsrferWarning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Train by any recipe; returns the exit code."""
     from contextlib import ExitStack
 
-    from fsrfer.data.readers import parse_sources
+    from fsrfer.data.readers import parse_sources, shared_faces
     from fsrfer.files import locked
     from fsrfer.recipes.classifier import ClassifierRecipe
     from fsrfer.recipes.paper import PaperRecipe
@@ -88,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
         if fabric.is_global_zero:
             held.enter_context(locked(options.output))
             check_run(options.output, recipe, options.resume)
+            for told in shared_faces(sources) if len(sources) > 1 else ():
+                warnings.warn(told, FsrferWarning, stacklevel=1)
         if isinstance(recipe, PaperRecipe):
             measured_on, accuracies = train_paper(fabric, recipe, sources, options.output)
         else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 from torch.nn import functional as F
 
 from fsrfer.networks.sr import ImageSuperResolver
@@ -32,7 +33,7 @@ class ImageSrTrainer:
         self.average = moving_average(restorer, self.settings.optimizer.ema_decay)
         self.sampler = PairSampler(fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="image-sr")
 
-    def train_step(self, step: int) -> dict[str, float]:
+    def train_step(self, step: int) -> dict[str, Tensor]:
         """One step on the mean absolute difference of pixels (0..1)."""
         settings = self.settings
         rate = settings.optimizer.learning_rate * warmup_cosine(

@@ -10,28 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fsrfer.data.inline import InlinePixels, PackedPixels
 from fsrfer.errors import DataError, InputError
 from fsrfer.images import load_rgb, resize, to_grey
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.types import UInt8Image
-
-
-@dataclass(frozen=True, slots=True)
-class InlinePixels:
-    """A square grey picture that a table holds between its other columns.
-
-    Attributes:
-        grey: its values 0..255, row by row.
-        side: in pixels.
-    """
-
-    grey: bytes
-    side: int
-
-    def rgb(self) -> UInt8Image:
-        """uint8, side x side x 3, each channel the same."""
-        square = np.frombuffer(self.grey, np.uint8).reshape(self.side, self.side, 1)
-        return np.repeat(square, 3, axis=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +31,7 @@ class Sample:
     path: Path
     label: int
     votes: tuple[float, ...]
-    pixels: InlinePixels | None = None
+    pixels: InlinePixels | PackedPixels | None = None
 
     @classmethod
     def labelled(cls, path: Path, label: int, pixels: InlinePixels | None = None) -> "Sample":
@@ -90,15 +73,22 @@ class FaceDataset:
         """Pixels of one face, RGB, at its own size.
 
         Raises:
-            DataError: the file cannot be decoded.
+            DataError: the file cannot be decoded, or a pack holds the face at another size only.
         """
         sample = self.samples[index]
-        if sample.pixels is not None:
-            return sample.pixels.rgb()
         try:
-            return load_rgb(sample.path)
+            return load_rgb(sample.path) if sample.pixels is None else sample.pixels.rgb()
         except InputError as error:
             raise DataError(f"{self.name} {self.split}: {error}") from error
+
+    def digest(self, index: int) -> bytes:
+        """SHA-256 of one face as it was decoded: of its shape, then its pixels.
+
+        Raises:
+            DataError: the file cannot be decoded.
+        """
+        held = self.samples[index].pixels
+        return held.digest if isinstance(held, PackedPixels) else digest(self.load(index))
 
 
 def load_pixels(
@@ -125,16 +115,36 @@ def load_pixels(
     pixels, heights = np.empty(shape, np.uint8), np.empty(len(dataset), np.int64)
     broken: list[str] = []
     for index in track(range(len(dataset))):
+        held = dataset.samples[index].pixels
+        if isinstance(held, PackedPixels) and held.sized:
+            heights[index], pixels[index] = held.height, _as_packed(held, size, colour, dataset)
+            continue
         try:
             image = dataset.load(index)
         except DataError as error:
             broken.append(str(error))
             continue
-        heights[index] = image.shape[0]
-        pixels[index] = resize(to_grey(image) if colour == "grey" else image, (size, size))
+        heights[index], pixels[index] = image.shape[0], brought_to(image, size, colour)
     if broken:
         raise DataError(_listed(broken, f"{dataset.name} {dataset.split}"))
     return pixels, heights
+
+
+def _as_packed(held: PackedPixels, size: int, colour: Literal["grey", "rgb"], dataset: FaceDataset) -> UInt8Image:
+    try:
+        return held.at(size, colour)
+    except InputError as error:  # the same of every face, so that the first tells all
+        raise DataError(f"{dataset.name} {dataset.split}: {error}") from error
+
+
+def brought_to(image: UInt8Image, size: int, colour: Literal["grey", "rgb"]) -> UInt8Image:
+    """A picture (H x W x 3) as networks take it: uint8, size x size (grey) or size x size x 3."""
+    return resize(to_grey(image) if colour == "grey" else image, (size, size))
+
+
+def digest(image: UInt8Image) -> bytes:
+    """SHA-256 of a picture's shape, then its pixels."""
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
 
 
 def check_pictures(dataset: FaceDataset) -> None:
@@ -143,6 +153,10 @@ def check_pictures(dataset: FaceDataset) -> None:
     Raises:
         DataError: pictures that cannot be decoded, all at once.
     """
+    held = dataset.samples[0].pixels
+    if isinstance(held, PackedPixels):
+        dataset.load(0)  # decoded when it was packed; all of them are at one size, or at their own
+        return
     broken = [error for index in range(len(dataset)) if (error := _what_is_broken(dataset, index))]
     if broken:
         raise DataError(_listed(broken, f"{dataset.name} {dataset.split}"))

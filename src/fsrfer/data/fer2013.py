@@ -7,7 +7,8 @@
 import csv
 from pathlib import Path
 
-from fsrfer.data.dataset import FaceDataset, InlinePixels, Sample
+from fsrfer.data.dataset import FaceDataset, Sample
+from fsrfer.data.inline import InlinePixels
 from fsrfer.errors import DataError
 from fsrfer.labels import EXPRESSIONS, FER2013_CLASSES
 from fsrfer.texts import open_text

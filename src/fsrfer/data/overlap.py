@@ -1,6 +1,5 @@
 """Whether two sets of faces share pictures."""
 
-import hashlib
 from collections.abc import Callable, Iterable
 
 from fsrfer.data.dataset import FaceDataset
@@ -23,10 +22,5 @@ def overlap(
     """
     places: dict[bytes, list[int]] = {}
     for index in track(range(len(first))):
-        places.setdefault(_digest(first, index), []).append(index)
-    return [(index, other) for other in track(range(len(second))) for index in places.get(_digest(second, other), ())]
-
-
-def _digest(dataset: FaceDataset, index: int) -> bytes:
-    pixels = dataset.load(index)
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
+        places.setdefault(first.digest(index), []).append(index)
+    return [(index, other) for other in track(range(len(second))) for index in places.get(second.digest(other), ())]

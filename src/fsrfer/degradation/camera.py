@@ -187,8 +187,8 @@ def blurred(faces: Tensor, sigma: Tensor, length: Tensor, angle: Tensor) -> Tens
     size, margin = faces.shape[-1], faces.shape[-1] // 4
     padded = F.pad(faces, (margin,) * 4, mode="replicate")
     side = padded.shape[-1]
-    down = torch.fft.fftfreq(side, dtype=torch.float64)[:, None]
-    across = torch.fft.rfftfreq(side, dtype=torch.float64)
+    down = torch.fft.fftfreq(side, dtype=torch.float64, device=faces.device)[:, None]
+    across = torch.fft.rfftfreq(side, dtype=torch.float64, device=faces.device)
     sigma, length, angle = (values.double()[:, None, None] for values in (sigma, length, angle))
     gaussian = torch.exp(-2 * (math.pi * sigma) ** 2 * (across**2 + down**2))
     motion = torch.sinc(length * (across * torch.cos(angle) + down * torch.sin(angle)))

@@ -15,6 +15,7 @@ from fsrfer.recipes.sections import (
     OptimizerSettings,
     Section,
     Share,
+    SourceSettings,
     UpliftSettings,
     ViewSettings,
 )
@@ -59,6 +60,9 @@ class ClassifierRecipe(Section):
     camera: CameraSettings
     augmentation: AugmentationSettings
     networks: dict[str, NetworkSettings] = Field(min_length=1)
+    sources: dict[str, SourceSettings] = Field(
+        default_factory=dict, description="data sets whose labels count otherwise, such as `[sources.rafdb]`"
+    )
     export: ExportSettings
 
     @property

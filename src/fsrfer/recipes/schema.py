@@ -87,6 +87,8 @@ def _apply(values: dict[str, Any], change: str) -> None:
         raise RecipeError(f"--set {change}: expected key=value, such as loop.max_steps=100")
     *sections, last = key.strip().split(".")
     section: Any = values
+    if sections[:1] == ["sources"] and len(sections) == 2:  # the one section that recipes may leave out
+        values.setdefault("sources", {}).setdefault(sections[1], {}).setdefault(last, 0.0)
     for part in sections:
         section = section.get(part) if isinstance(section, dict) else None
     if not isinstance(section, dict) or last not in section:

@@ -97,6 +97,13 @@ class OptimizerSettings(Section):
     )
 
 
+class SourceSettings(Section):
+    """How far the labels of one data set are trusted, where several are trained on together."""
+
+    weight: Coefficient = Field(default=1.0, description="of its faces in the loss against the labels")
+    smoothing: Share = Field(default=0.0, description="share of each label that is spread over all classes")
+
+
 class LoopSettings(Section):
     """Length of a training, and what happens every so many steps."""
 

@@ -22,7 +22,7 @@ from fsrfer.training import loop
 from fsrfer.training.build import joined, named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compute import freeze, place
-from fsrfer.training.faces import TrainingData, as_maps, load_training_data
+from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
 from fsrfer.training.plots import plot_stages
 from fsrfer.training.run import (
     WEIGHTS_FILE,
@@ -153,7 +153,7 @@ def train_classifier(
         TrainingError: training diverged.
     """
     check_batches(fabric, [settings.loop for settings in recipe.networks.values()])
-    data = load_training_data(recipe, sources)
+    data = trusted(load_training_data(recipe, sources), recipe.sources)
     origin = _origin(recipe, data, given)
     if fabric.is_global_zero:
         begin_or_resume(folder, recipe)

@@ -77,7 +77,7 @@ class ClassifierTrainer:
         """What a checkpoint keeps."""
         return {"network": self.network, "optimizer": self.optimizer, "average": self.average}
 
-    def train_step(self, step: int) -> dict[str, float]:
+    def train_step(self, step: int) -> dict[str, Tensor]:
         """One step of descent on one batch of views."""
         settings = self.plan.optimizer
         set_learning_rate(
@@ -95,7 +95,7 @@ class ClassifierTrainer:
         views = self.views.batch(step)
         output = self.analyse(views.faces)
         logits = output.logits.float()
-        losses = {"classification": classification_loss(logits, views.votes)}
+        losses = {"classification": classification_loss(logits, views.votes, views.weights)}
         if self.plan.size_loss:
             losses["size"] = self.plan.size_loss * size_error(output, views)
         if self.plan.distillation:

@@ -83,11 +83,11 @@ def freeze(network: Network) -> Network:
     return network
 
 
-def mean_over_processes(fabric: Fabric, value: Tensor) -> float:
-    """The mean of a scalar over all processes."""
+def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
+    """The mean of a scalar over all processes, where it was computed: reading it would wait for an accelerator."""
     mean = fabric.all_reduce(value.detach())
     assert isinstance(mean, Tensor)
-    return float(mean)
+    return mean
 
 
 def place(fabric: Fabric, network: Network) -> Network:

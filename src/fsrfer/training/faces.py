@@ -13,7 +13,7 @@ from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset, fingerprint, load_pixels
 from fsrfer.errors import DataError, RecipeError
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.recipes.sections import InputSettings
+from fsrfer.recipes.sections import InputSettings, SourceSettings
 
 HELD_OUT_EVERY = 10
 """Where a data set has no validation part, every tenth training face is held out as one."""
@@ -51,6 +51,7 @@ class Faces:
         labels: long, N.
         heights: long, N: in pixels, before the faces were brought to one size.
         hashes: SHA-256 of each data set's decoded faces and votes, by ``name split``.
+        weights: float32, N, of the labels in the loss; None where all count alike.
     """
 
     pixels: Tensor
@@ -58,9 +59,21 @@ class Faces:
     labels: Tensor
     heights: Tensor
     hashes: dict[str, str]
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def to(self, device: torch.device) -> "Faces":
+        """The same on another device."""
+        return replace(
+            self,
+            pixels=self.pixels.to(device),
+            votes=self.votes.to(device),
+            labels=self.labels.to(device),
+            heights=self.heights.to(device),
+            weights=None if self.weights is None else self.weights.to(device),
+        )
 
 
 def load_faces(
@@ -93,11 +106,13 @@ class TrainingData:
     Attributes:
         train, valid: at the recipe's size and colour.
         validation: what ``valid`` is, such as ``ferplus valid``.
+        parts: name and number of faces of each data set in ``train``, in their order.
     """
 
     train: Faces
     valid: Faces
     validation: str
+    parts: tuple[tuple[str, int], ...] = ()
 
 
 def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> TrainingData:
@@ -120,7 +135,8 @@ def load_training_data(needs: DataNeeds, sources: Mapping[str, Path]) -> Trainin
     _check_enough(list(train.values()), valid)
     size, colour = needs.input.size, needs.input.colour
     faces = load_faces(list(train.values()), size, colour)
-    data = TrainingData(faces, load_faces([valid], size, colour), f"{valid.name} {valid.split}")
+    parts = tuple((name, len(dataset)) for name, dataset in train.items())
+    data = TrainingData(faces, load_faces([valid], size, colour), f"{valid.name} {valid.split}", parts)
     return by_majority(data) if needs.labels == "majority" else data
 
 
@@ -139,6 +155,25 @@ def by_majority(data: TrainingData) -> TrainingData:
     """The same faces to train on, each with all its votes on its winning class."""
     votes = F.one_hot(data.train.labels, len(EXPRESSIONS)).float()
     return replace(data, train=replace(data.train, votes=votes))
+
+
+def trusted(data: TrainingData, settings: Mapping[str, SourceSettings]) -> TrainingData:
+    """The same faces to train on, their labels smoothed and weighed as a recipe says of each data set.
+
+    Raises:
+        RecipeError: it speaks of a data set that is not trained on.
+    """
+    if unknown := sorted(set(settings) - {name for name, _ in data.parts}):
+        raise RecipeError(f"sources.{unknown[0]}: not among the data sets; add --data {unknown[0]}=PATH")
+    if all(one == SourceSettings() for one in settings.values()):
+        return data
+    votes, weights, start = data.train.votes.clone(), torch.ones(len(data.train)), 0
+    for name, count in data.parts:
+        here, chosen = slice(start, start + count), settings.get(name, SourceSettings())
+        votes[here] = torch.lerp(votes[here], torch.tensor(1 / len(EXPRESSIONS)), chosen.smoothing)
+        weights[here] = chosen.weight
+        start += count
+    return replace(data, train=replace(data.train, votes=votes, weights=weights))
 
 
 def hold_out(dataset: FaceDataset) -> tuple[FaceDataset, FaceDataset]:

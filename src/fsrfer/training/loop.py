@@ -18,6 +18,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from fsrfer.errors import TrainingError
@@ -29,8 +30,8 @@ from fsrfer.training import checkpoint
 class Trainee(Protocol):
     """What the loop drives. Each step must depend on nothing but the state and the step's number."""
 
-    def train_step(self, step: int) -> dict[str, float]:
-        """Do one step; returns its losses."""
+    def train_step(self, step: int) -> Mapping[str, Tensor | float]:
+        """Do one step; returns its losses, each a scalar, which the loop reads when it needs them."""
 
     def validate(self) -> dict[str, float]:
         """Measure the present state."""
@@ -48,18 +49,24 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
     """
     checkpoints, log = folder / "checkpoints" / stage, MetricsLog(folder / f"metrics-{stage}.csv")
     step = _restored(trainee, checkpoints)
+    prompt = fabric.device.type == "cpu"  # elsewhere reading a loss waits for the device, so that is done when needed
     log.drop_after(step)
     with _progress(fabric) as progress, _board(fabric, folder / "tensorboard" / stage, step) as board:
         bar = progress.add_task(f"{folder.name}: {stage}", total=settings.max_steps, completed=step, note="")
-        started = time.monotonic()
+        started, begun, rate = time.monotonic(), step, ""
+        losses: dict[str, float] = {}
         while step < settings.max_steps:
-            losses = trainee.train_step(step)
+            computed = trainee.train_step(step)
             step += 1
-            _require_finite(losses, step, stage, checkpoints)
             last = step == settings.max_steps
+            if prompt or last or step % settings.log_every == 0 or step % settings.checkpoint_every == 0:
+                losses = {name: float(value) for name, value in computed.items()}
+                _require_finite(losses, step, stage, checkpoints)
             row: dict[str, float] = {}
             if step % settings.log_every == 0 or last:
-                row = {**losses, "seconds": time.monotonic() - started}
+                seconds = time.monotonic() - started
+                row = {**losses, "seconds": seconds}
+                rate = f"{(step - begun) / seconds:.3g} steps/s "
             if step % settings.validate_every == 0 or last:
                 row.update(trainee.validate())
             if row and fabric.is_global_zero:
@@ -71,7 +78,8 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
                     log.flush()
                     checkpoint.save(checkpoints, step, checkpoint.state_of(trainee.parts))
                 fabric.barrier()
-            progress.update(bar, completed=step, note=" ".join(f"{key} {value:.4g}" for key, value in losses.items()))
+            told = " ".join(f"{key} {value:.4g}" for key, value in losses.items())
+            progress.update(bar, completed=step, note=rate + told)
 
 
 def _board(fabric: Fabric, folder: Path, step: int) -> Any:

@@ -99,7 +99,7 @@ class PretrainingTrainer:
             fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="pretraining"
         )
 
-    def train_step(self, step: int) -> dict[str, float]:
+    def train_step(self, step: int) -> dict[str, Tensor]:
         """One step on the un-weighted feature loss."""
         settings = self.settings
         set_learning_rate(
@@ -147,7 +147,7 @@ class AdversarialTrainer:
             fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="adversarial"
         )
 
-    def train_step(self, step: int) -> dict[str, float]:
+    def train_step(self, step: int) -> dict[str, Tensor]:
         """One D step and one G step on the same batch."""
         rate = self.settings.learning_rate * step_decay(step, self.settings.milestones, self.settings.decay)
         for optimizer in (self.g_optimizer, self.d_optimizer):
@@ -156,14 +156,14 @@ class AdversarialTrainer:
         feat_sr = super_resolve(self.fabric, self.generator, features.lr)
         output_sr = self.fixed.head(feat_sr)
         weights = classification_aware_weight(output_sr.logits, features.labels) if self.settings.reweight else None
-        losses = {}
+        losses: dict[str, Tensor] = {}
         if self.settings.weight > 0:
             losses["d_loss"] = self.d_step(features, feat_sr, weights)
         losses.update(self.g_step(features, feat_sr, output_sr.hidden, weights))
         self.average.update_parameters(self.generator)
         return losses
 
-    def d_step(self, features: Features, feat_sr: Tensor, weights: Tensor | None) -> float:
+    def d_step(self, features: Features, feat_sr: Tensor, weights: Tensor | None) -> Tensor:
         """D learns to tell features of high resolution from generated ones."""
         loss = self.loss.discriminator_loss(self.discriminator, features.hr, feat_sr, weights, features.shares)
         descend(self.fabric, loss, self.discriminator, self.d_optimizer)
@@ -171,7 +171,7 @@ class AdversarialTrainer:
 
     def g_step(
         self, features: Features, feat_sr: Tensor, hidden_sr: Tensor, weights: Tensor | None
-    ) -> dict[str, float]:
+    ) -> dict[str, Tensor]:
         """G learns to pass for high resolution, to be near it, and to look alike to the fixed head."""
         settings, losses = self.settings, {}
         if settings.weight > 0:

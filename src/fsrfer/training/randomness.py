@@ -5,9 +5,9 @@ import hashlib
 import torch
 
 
-def generator(seed: int, purpose: str, step: int) -> torch.Generator:
-    """A CPU generator for one purpose at one step."""
-    return torch.Generator().manual_seed(_mix(seed, purpose, step))
+def generator(seed: int, purpose: str, step: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator for one purpose at one step; on another device than the CPU it draws other numbers."""
+    return torch.Generator(device).manual_seed(_mix(seed, purpose, step))
 
 
 def seed_everything(seed: int, purpose: str, step: int) -> None:

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fsrfer.degradation.resize import BatchDegrader
 from fsrfer.recipes.sections import ViewSettings
@@ -97,3 +98,52 @@ def test_the_views_of_two_processes_make_up_those_of_one(fabric, share):
             assert (together != whole).float().mean() < 0.001
         else:
             assert torch.equal(together, whole)
+
+
+WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero"}
+
+
+class Waits(TorchDispatchMode):
+    """Operations for whose answer the processor waits, where the numbers lie on an accelerator."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        name = operation.overloadpacket.__name__
+        if name in WAITS:
+            self.found.append(name)
+        return operation(*args, **(kwargs or {}))
+
+
+def batched(fabric, **settings):
+    views = ViewSettings(sharp_share=0.25, max_factor=8.5)
+    return ViewSampler(fabric, ViewPlan(1, 14, views, POOR_CAMERA, STRONG), FACES, batched=True, **settings)
+
+
+def test_on_an_accelerator_the_views_of_a_step_are_made_without_waiting(fabric):
+    one = batched(fabric)
+    with Waits() as waits:
+        views = one.batch(3)
+    assert waits.found == []
+    assert views.faces.shape == (14, 1, 16, 16) and views.faces.min() >= 0 and views.faces.max() <= 255
+    with Waits() as waits:
+        sampler(fabric, camera=POOR_CAMERA).batch(3)
+    assert waits.found  # on the processor waiting is free
+
+
+def test_on_an_accelerator_too_views_depend_on_seed_and_step_alone(fabric):
+    one, again = batched(fabric), batched(fabric)
+    one.batch(0)
+    for field in FIELDS:
+        assert torch.equal(getattr(one.batch(5), field), getattr(again.batch(5), field))
+    assert not torch.equal(one.batch(5).faces, one.batch(6).faces)
+
+
+def test_the_same_faces_are_drawn_wherever_the_camera_works(fabric):
+    there = batched(fabric).batch(2)
+    views = ViewSettings(sharp_share=0.25, max_factor=8.5)
+    here = ViewSampler(fabric, ViewPlan(1, 14, views, POOR_CAMERA, STRONG), FACES).batch(2)
+    for field in ("log2_px", "votes", "labels"):
+        assert torch.equal(getattr(there, field), getattr(here, field))

@@ -98,14 +98,14 @@ class TimedAdversarialTrainer(AdversarialTrainer):
         super().__init__(*arguments)
         self.times: dict[str, list[float]] = {"D: losses and gradients": [], "G: losses and gradients": []}
 
-    def d_step(self, features: Features, feat_sr: Tensor, weights: Tensor | None) -> float:
+    def d_step(self, features: Features, feat_sr: Tensor, weights: Tensor | None) -> Tensor:
         """D's step, timed."""
         with self._timed("D: losses and gradients"):
             return super().d_step(features, feat_sr, weights)
 
     def g_step(
         self, features: Features, feat_sr: Tensor, hidden_sr: Tensor, weights: Tensor | None
-    ) -> dict[str, float]:
+    ) -> dict[str, Tensor]:
         """G's step, timed."""
         with self._timed("G: losses and gradients"):
             return super().g_step(features, feat_sr, hidden_sr, weights)

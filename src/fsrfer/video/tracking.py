@@ -5,7 +5,7 @@ that predicted them best, all at once (SORT: Bewley et al., ICIP 2016, arXiv:160
 rest second (ByteTrack: Zhang et al., ECCV 2022, arXiv:2110.06864). No appearance is looked at, so none is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,6 +78,7 @@ class Tracker:
     """
 
     def __init__(self, tracks: Sequence[Track] = (), started: int = 0):
+        _solver()  # now, lest the first frame waits half a second for it
         self.tracks: tuple[Track, ...] = tuple(tracks)
         self.started = started
 
@@ -206,12 +207,16 @@ def assign(cost: Floats, limit: float) -> list[tuple[int, int]]:
         >>> assign(np.array([[1.0, 2.0], [1.5, 9.0]]), limit=5.0)
         [(0, 1), (1, 0)]
     """
-    # Imported here, as PyAV is in its place: this module can then be imported without the extra, and quickly.
+    # A pair at the cost of the limit stands for a row that stays alone: it changes no total, and is left out below.
+    rows, columns = _solver()(np.where(cost <= limit, cost, limit))
+    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if cost[row, column] <= limit]
+
+
+def _solver() -> Callable[[Floats], tuple[NDArray[np.int_], NDArray[np.int_]]]:
+    """SciPy's; imported late, as PyAV is: this module can then be imported without the extra, and quickly."""
     from scipy.optimize import linear_sum_assignment
 
-    # A pair at the cost of the limit stands for a row that stays alone: it changes no total, and is left out below.
-    rows, columns = linear_sum_assignment(np.where(cost <= limit, cost, limit))
-    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if cost[row, column] <= limit]
+    return linear_sum_assignment
 
 
 def to_centres(boxes: NDArray[np.floating]) -> Floats:

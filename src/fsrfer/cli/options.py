@@ -10,6 +10,8 @@ from pathlib import Path
 from fsrfer.images import MAX_PIXELS
 from fsrfer.output.sinks import FORMATS
 from fsrfer.output.terminal import printable
+from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.detection import PRESETS
 from fsrfer.recognition.devices import CPU, NAMES
 
 
@@ -25,6 +27,18 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--threads`` and ``--device``."""
+    add_model_argument(parser)
+    parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: as many as granted)")
+    parser.add_argument(
+        "--device",
+        choices=NAMES,
+        default=CPU,
+        help="what the networks run on; auto: CUDA where it works, else the CPU (%(default)s)",
+    )
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """``--model`` alone."""
     parser.add_argument(
         "--model",
         type=os.path.expanduser,
@@ -32,12 +46,23 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="a bundled model or a model file (%(default)s)",
     )
-    parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: as many as granted)")
+
+
+def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--detector`` and ``--min-face``."""
     parser.add_argument(
-        "--device",
-        choices=NAMES,
-        default=CPU,
-        help="what the networks run on; auto: CUDA where it works, else the CPU (%(default)s)",
+        "--detector",
+        type=os.path.expanduser,
+        default="default",
+        metavar=f"{'|'.join(PRESETS)}|FILE.onnx",
+        help="fast: faces from about 14 px; default: from 9; tiny: from 7, slower; or any YuNet file",
+    )
+    parser.add_argument(
+        "--min-face",
+        type=non_negative,
+        default=MIN_FACE,
+        metavar="PX",
+        help="lower faces are listed, but never certain nor counted in the shares (%(default)g)",
     )
 
 

@@ -2,17 +2,16 @@
 
 import argparse
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from fsrfer.cli.options import (
+    add_detector_arguments,
     add_limit_argument,
     add_model_arguments,
     add_output_arguments,
     complain,
-    non_negative,
     path,
 )
 from fsrfer.cli.progress import with_progress
@@ -25,8 +24,6 @@ from fsrfer.photo.report import PhotosReport, sources_name
 from fsrfer.photo.results import PhotoResult
 from fsrfer.photo.summary import PhotosSummary
 from fsrfer.recognition import boxes
-from fsrfer.recognition.certainty import MIN_FACE
-from fsrfer.recognition.detection import PRESETS
 from fsrfer.recognition.sources import Picture, Source, expand, load
 
 PAGES = (".html", ".htm", "")
@@ -53,22 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blur", action="store_true", help="pixelate every face in the annotated photos, show none in the report"
     )
-    parser.add_argument(
-        "--detector",
-        type=os.path.expanduser,
-        default="default",
-        metavar=f"{'|'.join(PRESETS)}|FILE.onnx",
-        help="fast: faces from about 14 px; default: from 9; tiny: from 7, slower; or any YuNet file",
-    )
+    add_detector_arguments(parser)
     parser.add_argument(
         "--boxes", type=path, metavar="FILE", help="your own face boxes instead of a detector, see below"
-    )
-    parser.add_argument(
-        "--min-face",
-        type=non_negative,
-        default=MIN_FACE,
-        metavar="PX",
-        help="lower faces are listed, but never certain nor counted in the shares (%(default)g)",
     )
     parser.add_argument("--resume", action="store_true", help="resume a run that was stopped, with the same settings")
     parser.add_argument("--overwrite", action="store_true", help="throw away what a run that was stopped left behind")

@@ -1,11 +1,8 @@
 """``fsrfer serve``: expressions by HTTP; nothing is stored."""
 
 import argparse
-import os
 
-from fsrfer.cli.options import megapixels, non_negative, path, positive
-from fsrfer.recognition.certainty import MIN_FACE
-from fsrfer.recognition.detection import PRESETS
+from fsrfer.cli.options import add_detector_arguments, add_model_argument, megapixels, path, positive
 
 MIB = 2**20
 
@@ -52,29 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-group", type=positive, default=5, metavar="K", help="smallest group that is told of (%(default)s)"
     )
-    parser.add_argument(
-        "--model",
-        type=os.path.expanduser,
-        default="default",
-        metavar="NAME|FILE",
-        help="a bundled model or a model file (%(default)s)",
-    )
-    parser.add_argument(
-        "--detector",
-        type=os.path.expanduser,
-        default="default",
-        metavar=f"{'|'.join(PRESETS)}|FILE.onnx",
-        help="as for predict (%(default)s)",
-    )
+    add_model_argument(parser)
+    add_detector_arguments(parser)
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="processor threads of the recogniser (1: workers take the others)"
-    )
-    parser.add_argument(
-        "--min-face",
-        type=non_negative,
-        default=MIN_FACE,
-        metavar="PX",
-        help="lower faces are not counted (%(default)g)",
     )
 
 

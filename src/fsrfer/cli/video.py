@@ -5,14 +5,12 @@ import sys
 from contextlib import closing
 
 from fsrfer.cli.live import watch
-from fsrfer.cli.options import add_model_arguments, complain, non_negative, path, positive
+from fsrfer.cli.options import add_detector_arguments, add_model_arguments, complain, non_negative, path, positive
 from fsrfer.cli.progress import with_time
 from fsrfer.cli.stopping import gentle_stop
 from fsrfer.group.estimate import LEAST_PEOPLE
 from fsrfer.output.tables import FORMATS
 from fsrfer.output.terminal import interval
-from fsrfer.recognition.certainty import MIN_FACE
-from fsrfer.recognition.detection import PRESETS
 from fsrfer.video.quality import DEFAULT, QUALITIES
 from fsrfer.video.session import VideoSession
 from fsrfer.video.settings import EVERY, MIN_GROUP, WINDOW, VideoSettings
@@ -59,9 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="resume a run that was stopped")
     parser.add_argument("--overwrite", action="store_true", help="replace finished or stopped results in the folder")
-    parser.add_argument(
-        "--detector", default="default", metavar=f"{'|'.join(PRESETS)}|FILE.onnx", help="as for predict (%(default)s)"
-    )
+    add_detector_arguments(parser)
     parser.add_argument(
         "--quality",
         choices=list(QUALITIES),
@@ -74,13 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="search for faces in every N-th frame looked at alone, predict them between (%(default)s)",
-    )
-    parser.add_argument(
-        "--min-face",
-        type=non_negative,
-        default=MIN_FACE,
-        metavar="PX",
-        help="lower faces are not counted (%(default)g)",
     )
     add_model_arguments(parser)
 

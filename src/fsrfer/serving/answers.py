@@ -11,7 +11,6 @@ from fsrfer.group.estimate import Tally
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
-from fsrfer.output.rows import face_to_dict
 from fsrfer.photo.results import PhotoResult
 from fsrfer.photo.summary import PhotosTally
 from fsrfer.types import Face, GroupEstimate
@@ -145,7 +144,7 @@ def followed(result: FrameResult, smallest: SmallestGroup) -> dict[str, Any]:
     """The answer to a live frame: its faces with the numbers of those they belong to, and all of them as a group."""
     told = {"time": round(result.time, 3), "width": result.width, "height": result.height}
     if not smallest.least:
-        faces = [{"track": one.track, **face_to_dict(one.face)} for one in result.faces]
+        faces = [tracked.to_dict() for tracked in result.faces]
         return {**told, "faces": faces, "group": result.group.to_dict()}
     counts = Tally.of(one.face for one in result.faces)
     return _withheld({**told, "faces": None}, counts, smallest)

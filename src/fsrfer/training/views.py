@@ -59,10 +59,10 @@ class ViewSampler:
     def __init__(self, fabric: Fabric, plan: ViewPlan, faces: Faces, batched: bool | None = None) -> None:
         self.fabric, self.plan, self.faces = fabric, plan, faces.to(fabric.device)
         size, grey = faces.pixels.shape[1], faces.pixels.ndim == 3
-        self.batched = grey and fabric.device.type != "cpu" if batched is None else batched
+        batched = grey and fabric.device.type != "cpu" if batched is None else batched
         self.camera = camera.CameraDegrader(size, fabric.device)
-        self.batch_camera = BatchCamera(size, fabric.device) if self.batched else None
-        self.degrade = BatchDegrader(faces.pixels.shape[1], fabric.device)
+        self.batch_camera = BatchCamera(size, fabric.device) if batched else None
+        self.degrade = BatchDegrader(size, fabric.device)
 
     def batch(self, step: int) -> Views:
         """This process's part of the batch at a step."""

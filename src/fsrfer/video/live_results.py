@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fsrfer.labels import EXPRESSIONS
-from fsrfer.output.rows import face_to_dict, rounded
 from fsrfer.types import Group
 from fsrfer.video.live import Lost, Returned
-from fsrfer.video.results import FrameResult, TrackedFace
+from fsrfer.video.results import FrameResult
 from fsrfer.video.windows import ClosedWindow
 
 
@@ -43,7 +42,7 @@ class LiveFrame:
             "latency": round(self.latency, 4),
             "passed_over": self.passed_over,
             "device": self.device,
-            "faces": [_tracked_to_dict(tracked) for tracked in self.result.faces],
+            "faces": [tracked.to_dict() for tracked in self.result.faces],
             "group": self.result.group.to_dict(),
         }
 
@@ -128,18 +127,6 @@ def event_of(source: str, at: float, happening: Lost | Returned) -> LiveEvent:
 def _head(event: str, source: str, at: float) -> dict[str, Any]:
     moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     return {"event": event, "source": source, "at": moment.replace("+00:00", "Z")}
-
-
-def _tracked_to_dict(tracked: TrackedFace) -> dict[str, Any]:
-    alone = tracked.frame_answer
-    return {
-        "track": tracked.track,
-        "detected": tracked.detected,
-        **face_to_dict(tracked.face),
-        "frame_expression": alone.expression,
-        "frame_probability": rounded(alone.probability),
-        "recognised": tracked.recognised,
-    }
 
 
 def _group_to_dict(group: Group) -> dict[str, Any]:

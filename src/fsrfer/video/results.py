@@ -1,8 +1,10 @@
 """What comes out of a frame of a video, as plain data: comparable, picklable, sendable to another process."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from fsrfer.group.counting import count_group
+from fsrfer.output.rows import face_to_dict, rounded
 from fsrfer.types import Box, Expression, Face, Group, UInt8Image
 
 
@@ -23,6 +25,17 @@ class TrackedFace:
     frame_answer: Expression
     detected: bool
     recognised: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """The face as plain values that JSON can hold."""
+        return {
+            "track": self.track,
+            "detected": self.detected,
+            **face_to_dict(self.face),
+            "frame_expression": self.frame_answer.expression,
+            "frame_probability": rounded(self.frame_answer.probability),
+            "recognised": self.recognised,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def add_limit_argument(parser: argparse.ArgumentParser) -> None:
         dest="max_pixels",
         default=MAX_PIXELS,
         metavar="N",
-        help=f"refuse larger pictures, which take about 20 bytes a pixel ({MAX_PIXELS // 10**6})",
+        help=f"refuse larger pictures, which take about 9 bytes a pixel ({MAX_PIXELS // 10**6})",
     )
 
 

@@ -89,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
         if fabric.is_global_zero:
             held.enter_context(locked(options.output))
             check_run(options.output, recipe, options.resume)
-            for told in shared_faces(sources) if len(sources) > 1 else ():
+            # Told once: every face is decoded for it.
+            for told in shared_faces(sources) if len(sources) > 1 and not options.resume else ():
                 warnings.warn(told, FsrferWarning, stacklevel=1)
         if isinstance(recipe, PaperRecipe):
             measured_on, accuracies = train_paper(fabric, recipe, sources, options.output)

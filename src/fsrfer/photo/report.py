@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsrfer.errors import InputError
-from fsrfer.group.estimate import LEAST_PEOPLE, Tally, estimate
+from fsrfer.group.estimate import LEAST_PEOPLE, estimate
 from fsrfer.output.charts import Point
 from fsrfer.output.page import FaceLine, Report, Timeline, counts_of
 from fsrfer.output.viewer import Chosen, Scene, Viewer, embedded, largest_side, scene_faces
 from fsrfer.photo.recognizer import Recognizer
 from fsrfer.photo.results import PhotoResult, pixels_of
+from fsrfer.photo.summary import PhotosTally
 from fsrfer.types import Face, Share
 from fsrfer.version import __version__
 
@@ -29,24 +30,23 @@ class PhotosReport:
         """
         self._side, self._blur = largest_side(photos), blur
         self._chosen = Chosen()
-        self._tally = Tally()
+        self._tally = PhotosTally()
         self._timeline = Timeline()
         self._faces: list[FaceLine] = []
-        self._photos = self._failed = self._empty = self._unread = 0
+        self._unread = 0
 
     def add(self, result: PhotoResult) -> None:
         """Take one photo."""
-        self._photos += 1
+        self._tally.add(result)
         if result.error is not None:
-            self._failed += 1
             return
-        self._empty += not result.faces
-        self._tally.merge(result.tally())
-        if self._tally.counted < LEAST_PEOPLE and self._tally.faces <= MOST_LISTED:
+        counted = self._tally.faces
+        if counted.counted < LEAST_PEOPLE and counted.faces <= MOST_LISTED:
             self._faces += [_line(result.source, number, face) for number, face in enumerate(result.faces)]
         shares = dict(result.estimate().shares)
         name = Path(result.source).name
-        self._timeline.add(Point(self._photos - 0.5, self._photos + 0.5, len(result.faces), shares, name))
+        place = self._tally.photos["photos"]
+        self._timeline.add(Point(place - 0.5, place + 0.5, len(result.faces), shares, name))
         if self._chosen.wants(len(result.faces)):
             self._chosen.add(self._scene(name, result, shares))
 
@@ -57,19 +57,20 @@ class PhotosReport:
             title: what the photos are.
             recognizer: that looked at them.
         """
-        group = estimate(self._tally, recognizer.info)
-        warnings = [f"{self._failed} of {self._photos} photos could not be looked at."] if self._failed else []
-        if self._empty:
-            warnings.append(f"In {self._empty} of {self._photos} photos no face was found.")
+        group = estimate(self._tally.faces, recognizer.info)
+        photos, failed, empty = self._tally.photos.values()
+        warnings = [f"{failed} of {photos} photos could not be looked at."] if failed else []
+        if empty:
+            warnings.append(f"In {empty} of {photos} photos no face was found.")
         return Report(
             title=title,
-            subtitle=f"{self._photos:,} {'photo' if self._photos == 1 else 'photos'}",
+            subtitle=f"{photos:,} {'photo' if photos == 1 else 'photos'}",
             group=group,
             cards=[("faces found", f"{group.faces:,}"), *counts_of(group)],
             points=self._timeline.points,
             axis="photo",
             clock=False,
-            sizes=self._tally.by_size,
+            sizes=self._tally.faces.by_size,
             warnings=warnings,
             facts=[
                 ("model", f"SHA-256 {recognizer.sha256}"),
@@ -77,7 +78,7 @@ class PhotosReport:
                 ("fsrfer", __version__),
             ],
             viewer=self._viewer(),
-            faces=self._faces if self._tally.counted < LEAST_PEOPLE else (),
+            faces=self._faces if self._tally.faces.counted < LEAST_PEOPLE else (),
         )
 
     def _scene(self, name: str, result: PhotoResult, shares: dict[str, Share]) -> Scene:
@@ -96,7 +97,8 @@ class PhotosReport:
 
     def _viewer(self) -> Viewer | None:
         scenes = self._chosen.scenes
-        left_out = self._photos - self._failed - self._empty - len(scenes)
+        photos, failed, empty = self._tally.photos.values()
+        left_out = photos - failed - empty - len(scenes)
         remarks = []
         if left_out:
             remarks.append(

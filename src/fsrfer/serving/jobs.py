@@ -180,7 +180,8 @@ async def _watched(
         while True:
             message = await wire.receive(process.stdout)
             if message.blobs:
-                return {"status": "done", "summary": json.loads(message.blobs[0])}
+                summary = json.loads(message.blobs[0])
+                return {"status": "done", "summary": summary, **{name: summary[name] for name in ("frames", "read_to")}}
             if "error" in message.fields:
                 return {"status": "failed", "error": str(message.fields["error"])}
             tell({name: message.fields[name] for name in ("frames", "read_to", "duration")})

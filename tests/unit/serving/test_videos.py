@@ -56,6 +56,7 @@ def test_a_video_is_a_job_whose_result_is_the_summary(client: TestClient, clip: 
     summary = told["summary"]
     assert (summary["source"], summary["bytes"], summary["complete"]) == ("hall.mp4", len(clip), True)
     assert summary["frames"] >= 2
+    assert (told["frames"], told["read_to"]) == (summary["frames"], summary["read_to"])
     assert "/proc/" not in json.dumps(told)
     assert client.delete(answer.headers["Location"]).status_code == 204
     assert client.get(answer.headers["Location"]).status_code == 404

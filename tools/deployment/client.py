@@ -5,7 +5,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,8 @@ class Client:
         with self._connection() as connection:
             given = {"Host": self.name, "Authorization": f"Bearer {self.token}"}
             given |= {name.replace("_", "-"): value for name, value in headers.items()}
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):  # refused before all was sent
                 connection.request(method, path, body, given, encode_chunked=isinstance(body, Iterator))
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # refused before all was sent; the answer may be there
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read())
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "train a model by a recipe",
     "benchmark": "the paper's comparison: every rival trained, measured and reported",
     "evaluate": "accuracy of a model at each down-sampling factor",
+    "push": "a model as a folder or a repository, with its card",
 }
 """Sub-commands; each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> exit code``."""
 
@@ -151,7 +152,13 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _missing(module: str, command: str | None) -> str:
-    extra = {"pandas": "dataframe", "av": "video", "pyarrow": "parquet", "supervision": "supervision"}.get(
+    extra = {
+        "pandas": "dataframe",
+        "av": "video",
+        "pyarrow": "parquet",
+        "supervision": "supervision",
+        "huggingface_hub": "hub",
+    }.get(
         module.partition(".")[0],
         command if command in ("video", "serve") else "train",  # SciPy is in two
     )

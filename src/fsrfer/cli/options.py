@@ -43,8 +43,8 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=os.path.expanduser,
         default="default",
-        metavar="NAME|FILE",
-        help="a bundled model or a model file (%(default)s)",
+        metavar="NAME|FILE|FOLDER",
+        help="a bundled model, a model file, or a folder with one (%(default)s)",
     )
 
 

@@ -135,11 +135,13 @@ def _check_count(option: str, given: list[object], wanted: list[str], without: s
 
 
 def _start(name: str) -> "Start":
-    """A finished run, or an exported model, its seal checked."""
+    """A finished run, or an exported model, its seal checked. A folder that was passed on may have a model alone."""
     from fsrfer.model_file import verify_seal
+    from fsrfer.model_folder import RUN_FILES, is_listed
     from fsrfer.recognition.model import read_model
 
-    if Path(name).is_dir():
+    folder = Path(name)
+    if folder.is_dir() and (not is_listed(folder) or all((folder / file).is_file() for file in RUN_FILES)):
         return Path(name)
     data, where = read_model(name)
     verify_seal(data, where)

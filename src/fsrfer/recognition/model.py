@@ -13,6 +13,7 @@ from fsrfer import images
 from fsrfer.errors import DataError, ModelError
 from fsrfer.labels import EXPRESSIONS, index_of
 from fsrfer.model_file import INFO_KEY, ModelInfo, verify_seal
+from fsrfer.model_folder import read_folder
 from fsrfer.recognition.devices import CPU, DEVICES, Device
 from fsrfer.recognition.runtime import choose_device, open_session
 from fsrfer.types import FloatArray, UInt8Image
@@ -84,18 +85,23 @@ def bundled_models() -> list[str]:
 def read_model(name: str | Path) -> tuple[bytes, str]:
     """The content of a model, by its bundled name or its path, and what to call it in messages.
 
+    Args:
+        name: a bundled model's name, or the path of a model file or of a folder that holds one.
+
     Raises:
-        ModelError: there is no such model, or its file cannot be read.
+        ModelError: there is no such model, its file cannot be read, or it is not the one its folder lists.
     """
     if str(name) in bundled_models():
         return (resources.files("fsrfer") / "weights" / f"{name}.onnx").read_bytes(), f"the bundled model {name!r}"
     try:
+        if Path(name).is_dir():
+            return read_folder(Path(name)), str(name)
         return Path(name).read_bytes(), str(name)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         bundled = ", ".join(bundled_models()) or "none"
         raise ModelError(
-            f"{name}: no model there ({reason}); name an .onnx file, or a bundled model ({bundled})"
+            f"{name}: no model there ({reason}); name an .onnx file, a folder with one, or a bundled model ({bundled})"
         ) from error
 
 
@@ -112,7 +118,7 @@ class ExpressionModel:
         """Load a model, once its seal is found whole.
 
         Args:
-            name: a bundled model's name, or the path of a model file.
+            name: see `read_model`.
             threads: see `open_session`.
             device: see `choose_device`.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fsrfer.errors import RecipeError, TrainingError
 from fsrfer.files import atomic_path, write_text
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.model_folder import require_listed
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.version import __version__
@@ -114,9 +115,11 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Fill a network with the weights of a file.
 
     Raises:
+        ModelError: the file is not the one that its folder lists, if that was passed on.
         TrainingError: the file cannot be read, or is of another network.
     """
     try:
+        require_listed(path, path.read_bytes())
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -10,8 +10,10 @@ export function showAnswer(photo, name, url, smallest) {
   const told = mood(photo, smallest);
   one("#told").replaceChildren(headline(told), ...(photo.estimate?.counted ? [figures(photo.estimate), shares(photo.estimate)] : []));
   show(one("#answer"));
+  one("#heard").textContent = `${told.title}. ${told.detail}`;
   const looked = Boolean(photo.faces?.length);
   show(one("#faces"), looked);
+  show(one("#unshown"), !url);
   const viewer = one("#faces .viewer");
   if (!looked) return viewer.replaceChildren();
   const faces = photo.faces.map(({ landmarks, ...face }) => face);

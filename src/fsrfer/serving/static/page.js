@@ -32,6 +32,7 @@ async function open() {
   show(one("#token"), false);
   complain(null);
   introduce(service.info);
+  if (photo) look();
 }
 
 function askForToken() {
@@ -148,6 +149,7 @@ function drop() {
 
 function busy(text) {
   one("#busy").textContent = text;
+  if (text) one("#heard").textContent = text;
   document.body.classList.toggle("busy", Boolean(text));
   if (text) show(one("#answer"));
   else if (!one("#told").hasChildNodes()) show(one("#answer"), false);
@@ -160,9 +162,12 @@ function say(...content) {
   place.replaceChildren(...content);
 }
 
+// With what can be done about it, where trying again may help.
 function complain(error, more = "") {
-  if (error) say(trouble(error, service.info?.limits) + more);
-  else show(one("#problem"), false);
+  if (!error) return show(one("#problem"), false);
+  const again = () => (service.info ? look() : open());
+  const later = ["full", "not-ready", "unreachable", "too-slow"].includes(error.kind) && !more && (photo || !service.info);
+  say(`${trouble(error, service.info?.limits)}${more} `, ...(later ? [make("button", { type: "button", onclick: again }, "Try again")] : []));
 }
 
 // ---- hands and keys

@@ -34,9 +34,14 @@ export class Shrinking {
     this.range.min = 0;
     this.range.max = this.sizes.length - 1;
     this.range.value = this.sizes.length - 1;
-    this.result.replaceChildren();
+    this.rest();
+  }
+
+  rest() {
     this.tell();
-    this.state.textContent = "This is the whole photo. Move the slider to the left, or press the left arrow key.";
+    this.root.classList.remove("waiting");
+    this.result.replaceChildren();
+    this.state.textContent = "This is the photo as it was looked at. Move the slider to the left, or press the left arrow key.";
   }
 
   stop() {
@@ -60,6 +65,7 @@ export class Shrinking {
   // What is under way is of a size that nobody asks for any more.
   chosen() {
     this.stop();
+    if (Number(this.range.value) === this.sizes.length - 1) return this.rest();
     this.tell();
     this.root.classList.add("waiting");
     this.timer = setTimeout(() => this.ask(), PAUSE);

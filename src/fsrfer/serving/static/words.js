@@ -46,11 +46,10 @@ function ofFew(told) {
   for (const { expression } of certain) counts.set(expression, (counts.get(expression) || 0) + 1);
   const [name, most] = [...counts].sort((a, b) => b[1] - a[1])[0] || [null, 0];
   const left = told.length - certain.length;
-  const unclear = left ? ` ${left === told.length ? "None" : left} of them ${left === told.length ? "has a certain answer" : "not certain"}.` : "";
   if (!name) return said("Hard to tell", `${faces(told.length)}, none with a certain expression.`);
   if (most === told.length) return said(`All ${most} look ${LOOKS[name]}`, `${faces(most)}, each certain.`, name, true);
   const kinds = [...counts].map(([kind, count]) => `${count} ${LOOKS[kind]}`);
-  return said(`${most} of ${told.length} look ${LOOKS[name]}`, `${faces(told.length)}: ${kinds.join(", ")}.${unclear}`, name, most > told.length / 2);
+  return said(`${most} of ${told.length} look ${LOOKS[name]}`, `${faces(told.length)}: ${kinds.join(", ")}${left ? `, ${left} not certain` : ""}.`, name, most > told.length / 2);
 }
 
 // Few people, of whom no single one is told.

@@ -1,5 +1,5 @@
 // The answer to a photo: the mood first, then figures, shares with intervals, and the photo to look around in.
-import { one, make, show, swatch, shareBars } from "./dom.js";
+import { one, make, show, shareBars } from "./dom.js";
 import { mood } from "./words.js";
 import { COLOURS, EXPRESSIONS } from "./labels.js";
 
@@ -8,7 +8,7 @@ const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs
 // Fill the answer and the faces. photo is the service's; url is of the picture, or null; smallest is the least group told of.
 export function showAnswer(photo, name, url, smallest) {
   const told = mood(photo, smallest);
-  one("#told").replaceChildren(headline(told), ...(photo.estimate?.counted ? [figures(photo.estimate), shares(photo.estimate)] : []));
+  one("#told").replaceChildren(headline(told), ...(photo.estimate?.counted ? [shares(photo.estimate), figures(photo.estimate)] : []));
   show(one("#answer"));
   one("#heard").textContent = `${told.title}. ${told.detail}`;
   const looked = Boolean(photo.faces?.length);
@@ -21,11 +21,21 @@ export function showAnswer(photo, name, url, smallest) {
     expressions: EXPRESSIONS, colours: COLOURS,
     scenes: [{ name, width: photo.width, height: photo.height, faces, picture: url, shares: null }],
   });
+  fold(one(".filters", viewer), "Choose which faces are shown");
+  fold(one(".faces", viewer), "All faces in a table");
+}
+
+// What few visitors need is one step away.
+function fold(element, title) {
+  const place = make("details", {}, make("summary", {}, title));
+  element.replaceWith(place);
+  place.append(element);
 }
 
 function headline({ title, detail, expression, sure }) {
-  const mark = expression ? [swatch(COLOURS[expression], !sure)] : [];
-  return make("div", { class: "headline" }, make("h2", { id: "mood" }, ...mark, title), make("p", {}, detail));
+  const dot = make("span", { class: sure ? "dot" : "dot unsure", "aria-hidden": "true" });
+  if (expression) dot.style.setProperty("--colour", COLOURS[expression]);
+  return make("div", { class: "headline" }, make("h2", { id: "mood" }, ...(expression ? [dot] : []), title), make("p", {}, detail));
 }
 
 function figures({ faces, too_small: small, uncertain, counted, valence }) {

@@ -2,7 +2,7 @@
 import { make, one, show } from "./dom.js";
 import { Refusal, Service } from "./service.js";
 import { decoded, encoded, shrunk } from "./picture.js";
-import { megabytes, trouble } from "./words.js";
+import { formats, megabytes, trouble } from "./words.js";
 import { forget, showAnswer } from "./answer.js";
 import { Shrinking } from "./shrinking.js";
 import { Camera, hasCamera } from "./camera.js";
@@ -46,7 +46,7 @@ function askForToken() {
 
 function introduce({ version, model, detector, limits, aggregate_only: always, min_group: least }) {
   show(one("#input"));
-  one("#limits").textContent = `Up to ${megabytes(limits.upload_bytes)} and ${Math.round(limits.pixels / 1e6)} megapixels: ${limits.formats.join(", ")}.`;
+  one("#limits").textContent = `Up to ${megabytes(limits.upload_bytes)} and ${Math.round(limits.pixels / 1e6)} megapixels: ${formats(limits)}.`;
   show(one("#aggregate-switch"), !always);
   show(one("#aggregate-always"), always);
   one("#aggregate-note").textContent = `No box, no face, and nothing of fewer than ${least} people.`;

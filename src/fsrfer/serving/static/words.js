@@ -9,6 +9,9 @@ export const faces = (count) => `${count} ${count === 1 ? "face" : "faces"}`;
 export const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MB`;
 export const between = ({ low, high }) => `${percent(low)} to ${percent(high)}`;
 
+// The kinds of files that are taken; kinds of kinds, such as "TIFF (big-endian)", tell visitors nothing.
+export const formats = (limits) => limits.formats.filter((name) => !name.includes("(")).join(", ");
+
 const ranked = (shares) => Object.entries(shares).filter(([, share]) => share.value != null).sort((a, b) => b[1].value - a[1].value);
 const said = (title, detail, expression = null, sure = false) => ({ title, detail, expression, sure });
 
@@ -77,7 +80,7 @@ export function trouble(refusal, limits) {
   const texts = {
     "too-large": `This photo is too large for the service${most ? `: it takes up to ${most}` : ""}.`,
     "too-many-pixels": `This photo has too many pixels for the service${limits ? `: it takes up to ${Math.round(limits.pixels / 1e6)} megapixels` : ""}.`,
-    "not-a-picture": `This is not a picture that the service can read.${limits ? ` It takes ${limits.formats.join(", ")}.` : ""}`,
+    "not-a-picture": `This is not a picture that the service can read.${limits ? ` It takes ${formats(limits)}.` : ""}`,
     "media-type": "This is not a picture.",
     unreadable: "This picture is damaged or cannot be read. Open it in another program, save it as JPEG or PNG, and try that.",
     empty: "This file is empty.",

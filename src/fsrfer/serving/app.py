@@ -18,6 +18,7 @@ from fsrfer.serving.examples import CROPS, PHOTOS, PICTURES
 from fsrfer.serving.guard import Guard
 from fsrfer.serving.information import Health, ServiceInfo, information
 from fsrfer.serving.live import Live
+from fsrfer.serving.page import page_routes
 from fsrfer.serving.problems import Problem, ProblemError, described
 from fsrfer.serving.service import Service, unless_gone
 from fsrfer.serving.uploads import ClientGoneError, UploadLimits, read_uploads
@@ -65,6 +66,7 @@ def application(service: Service, figures: metrics.Metrics, live: Live) -> FastA
     app.include_router(video_routes(service))
     app.add_api_websocket_route("/v1/live", live.serve)
     _add_state(app, service, figures)
+    app.router.routes.extend(page_routes())
     return app
 
 

@@ -14,6 +14,9 @@ from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
 from fsrfer.recognition.devices import CPU, NAMES
 
+UNFINISHED = 75
+"""Exit code of a training whose time was up before it was done: sysexits' "try again"."""
+
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """``--format`` and ``-o``."""
@@ -75,6 +78,29 @@ def add_limit_argument(parser: argparse.ArgumentParser) -> None:
         default=MAX_PIXELS,
         metavar="N",
         help=f"refuse larger pictures, which take about 9 bytes a pixel ({MAX_PIXELS // 10**6})",
+    )
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--precision``, ``--compile`` and ``--minutes``."""
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        metavar="P",
+        help="of Lightning Fabric (default: bf16-mixed where the machine has it)",
+    )
+    parser.add_argument(
+        "--compile",
+        choices=("auto", "on", "off"),
+        default="auto",
+        dest="compiling",
+        help="networks by torch.compile; auto: on a GPU with Triton (%(default)s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help=f"stop after the step that runs then, and exit with {UNFINISHED}; the same command goes on",
     )
 
 

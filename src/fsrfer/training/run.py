@@ -28,12 +28,17 @@ def check_run(folder: Path, recipe: Recipe, resume: bool) -> None:
         TrainingError: the folder holds a run and ``resume`` was not asked for, or holds none and it was.
         RecipeError: the recipe differs from the one the run was begun with.
     """
-    exists = (folder / RECIPE_FILE).exists()
+    exists = is_begun(folder)
     if exists and not resume:
         raise TrainingError(f"{folder}: holds a run already; add --resume to resume it, or choose another folder")
     if resume and not exists:
         raise TrainingError(f"{folder}: there is no run to resume; leave out --resume, or name the run's folder")
     _require_same(folder, recipe)
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    return (folder / RECIPE_FILE).exists()
 
 
 def begin_or_resume(folder: Path, recipe: Recipe) -> None:

@@ -31,6 +31,7 @@ def run(settings: ServiceSettings) -> None:
     """Serve until a signal comes, and end what is under way.
 
     Raises:
+        DeviceError: the device cannot be used.
         InputError: it would be open to a network without a token, cannot listen there, or its workers do not start.
         ModelError: a model is missing, damaged, or not one of ours.
     """

@@ -45,10 +45,13 @@ class Service:
         """Load the recogniser.
 
         Raises:
+            DeviceError: the device cannot be used.
             ModelError: a model is missing, damaged, or not one of ours.
         """
         self.settings = settings
-        self.recognizer = FaceRecognizer(settings.model, settings.detector, settings.threads or 1, settings.min_face)
+        self.recognizer = FaceRecognizer(
+            settings.model, settings.detector, settings.threads or 1, settings.min_face, settings.device
+        )
         _ = self.recognizer.detector  # so that a missing one is known before workers fail over it
         info = self.recognizer.model.info
         plan = WorkerPlan(

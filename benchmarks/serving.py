@@ -6,7 +6,6 @@ Run ``python benchmarks/serving.py --help``. Photos are made of a portrait of ma
 import argparse
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from fsrfer.cli.demo import bundled_portrait
 from fsrfer.recognition.runtime import granted_processors
 from http_load import Load, ask, closed_loop, open_loop, request_of
 from measuring import processor, run
+from service_process import Server, service
 
 HERE = Path(__file__).parent
 
@@ -65,30 +65,6 @@ class Row:
     p99: float | None = None
     others: dict[int, int] | None = None
     processor_seconds: float | None = None
-
-
-@dataclass
-class Server:
-    """A server that runs: its process and port."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    def family(self) -> list[int]:
-        """Its process and those that it started."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [self.process.pid, *map(int, children)]
-
-    def memory(self) -> float:
-        """MiB that its processes have in memory, shared pages counted once."""
-        total = 0
-        for pid in self.family():
-            try:
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            except OSError:  # it has just ended
-                continue
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return total / 1024
 
 
 def main() -> int:
@@ -171,24 +147,15 @@ def one_round(photo: Path, faces: int, options: argparse.Namespace) -> Iterator[
 
 def loaded(server: Server, request: bytes, clients: int, seconds: float) -> tuple[Load, float]:
     """What so many clients saw, and the processor seconds that the server took for it."""
-    before = worked(server)
+    before = server.worked()
     load = asyncio.run(closed_loop(server.port, request, clients, seconds))
-    return load, worked(server) - before
+    return load, server.worked() - before
 
 
 def row_of(photo: str, faces: int, what: str, clients: int, load: Load, cost: float) -> Row:
     """A line about some clients."""
     each = cost / max(1, len(load.latencies))
     return Row(photo, faces, what, clients, load.rate, load.quantile(0.5), load.quantile(0.99), load.others, each)
-
-
-def worked(server: Server) -> float:
-    """Processor seconds of a server's processes so far."""
-    ticks = 0
-    for pid in server.family():
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(words[11]) + int(words[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def looped(photo: Path, threads: int, seconds: float) -> dict[str, float]:
@@ -264,21 +231,6 @@ def memory_of(server: Server) -> Iterator[list[float]]:
         ended.set()
         looking.join()
         seen.append(server.memory())
-
-
-@contextmanager
-def service() -> Iterator[Server]:
-    """``fsrfer serve`` at a free port."""
-    code = "import sys; from fsrfer.cli.main import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            port = json.loads(process.stderr.readline())["port"]
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            yield Server(process, port)
-        finally:
-            process.terminate()
 
 
 @contextmanager

@@ -77,6 +77,11 @@ class ServiceSettings:
     device: str = CPU
 
     @property
+    def video_upload_seconds(self) -> float:
+        """For the body of a video, which may come as slowly as those of pictures."""
+        return self.upload_seconds * max(1.0, self.max_video / self.max_upload)
+
+    @property
     def smallest(self) -> SmallestGroup:
         """What is withheld from everyone."""
         return SmallestGroup(self.min_group if self.aggregate_only else 0)

@@ -32,6 +32,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--threads`` and ``--device``."""
     add_model_argument(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: as many as granted)")
+    add_device_argument(parser)
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """``--device`` alone."""
     parser.add_argument(
         "--device",
         choices=NAMES,

@@ -86,6 +86,7 @@ def _add_recognition(app: FastAPI, service: Service, figures: metrics.Metrics) -
         smallest = SmallestGroup(settings.min_group) if aggregate_only else settings.smallest
         with service.admission.admitted() as reservation:
             uploads = await read_uploads(request, limits, reservation)
+            reservation.enter()
             figures.pictures(len(uploads))
             results = await unless_gone(lambda: _gone(request), service.photos(uploads), settings.seconds)
             return JSONResponse(predicted(results, info, service.recognizer.device, smallest))
@@ -103,6 +104,7 @@ def _add_recognition(app: FastAPI, service: Service, figures: metrics.Metrics) -
             raise ProblemError(403, "aggregate-only", "nothing of single faces is told here; use /v1/predict")
         with service.admission.admitted() as reservation:
             uploads = await read_uploads(request, limits, reservation)
+            reservation.enter()
             figures.pictures(len(uploads))
             results = await unless_gone(lambda: _gone(request), service.crops(uploads), settings.seconds)
             return JSONResponse({"crops": [result.to_dict() for result in results]})

@@ -57,8 +57,9 @@ class Cluster:
         """
         for name, value in SILENT.items():
             os.environ.setdefault(name, value)
-        import ray
+        import ray as typed  # whose decorators no type checker follows
 
+        ray: Any = typed
         if Store(plan.output).local and address not in (None, "auto", "local"):
             _warn_of_local(plan.output)
         self._ray, self._plan = ray, plan
@@ -76,7 +77,9 @@ class Cluster:
             raise ScoringError("the Ray cluster has no processor for a worker")
         self.workers = workers or processors
         variables = {**telemetry.SWITCHES, "OMP_NUM_THREADS": str(plan.threads)}
-        options = {"num_cpus": plan.threads, "memory": MEMORY, "max_restarts": 0, "max_task_retries": 0}
+        options: dict[str, Any] = {"num_cpus": plan.threads, "memory": MEMORY, "max_restarts": 0, "max_task_retries": 0}
+        if plan.settings.device == "cuda":
+            options["num_gpus"] = 1
         self._actors = ray.remote(**options, runtime_env={"env_vars": variables})(Remote)
 
     def open(self, needless: Callable[[], bool]) -> "Actor | None":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,7 +112,7 @@ class Store:
         """The contents of many files, in their order, some at once where the store can do that."""
         for start in range(0, len(names), at_once):
             paths = {self.path(name): name for name in names[start : start + at_once]}
-            found = patiently(lambda wanted=list(paths): self._system.cat(wanted), self.url)
+            found = patiently(partial(self._system.cat, list(paths)), self.url)
             contents = {path.lstrip("/"): data for path, data in found.items()}
             yield from ((name, bytes(contents[path.lstrip("/")])) for path, name in paths.items())
 
@@ -122,8 +123,8 @@ class Store:
             InputError, StoreError: it cannot be written.
         """
         if self.local:
-            with atomic_path(Path(self.path(name))) as partial:
-                partial.write_bytes(data)
+            with atomic_path(Path(self.path(name))) as unfinished:
+                unfinished.write_bytes(data)
             return
         try:
             patiently(lambda: self._system.pipe_file(self.path(name), data), f"{self.url}/{name}")

@@ -23,9 +23,7 @@ def pictures(stream: Any, path: str, seekable: bool) -> Iterator[Item]:
     suffixes = picture_suffixes()
     try:
         with tarfile.open(fileobj=stream, mode="r:" if seekable else "r|") as tar:
-            # By hand: a loop over a TarFile keeps every header in memory.
             while (member := tar.next()) is not None:
-                tar.members = []
                 name = member.name.rsplit("/", 1)[-1]
                 if member.isfile() and not is_hidden(name) and f".{name.rpartition('.')[2].lower()}" in suffixes:
                     yield Item(path, member.name, member.offset_data, member.size, "tar")

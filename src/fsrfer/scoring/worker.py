@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from fsrfer import telemetry
 from fsrfer.errors import FsrferError
+from fsrfer.recognition.devices import installed_packages
 from fsrfer.recognition.faces import FaceRecognizer
 from fsrfer.scoring import isolation, parts
 from fsrfer.scoring.errors import ScoringError
@@ -106,8 +107,12 @@ def processor() -> str:
 
 def versions() -> dict[str, str]:
     """Of what results may depend on."""
-    names = [*metadata.packages_distributions().get("onnxruntime", []), "numpy", "pillow"]
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+    runtimes = dict(package.split(" ", 1) for package in installed_packages())
+    return {
+        "python": platform.python_version(),
+        **runtimes,
+        **{name: metadata.version(name) for name in ("numpy", "pillow")},
+    }
 
 
 def _own_streams() -> tuple[TextIO, TextIO]:

@@ -202,7 +202,7 @@ def _wait_for(run: "subprocess.Popen[bytes]", output: Path, share: float) -> int
     """Wait until so many of the chunks are done."""
     from pyarrow import parquet
 
-    index = output / "source" / "chunks.parquet"
+    index = output / "chunks.parquet"
     while not index.exists() or receipts(output) < share * parquet.read_metadata(index).num_rows:
         if run.poll() is not None:
             raise SystemExit(f"the command ended too early, by {run.returncode}")

@@ -1,6 +1,5 @@
 """``fsrfer score`` as people run it: killed, begun again, with photos that kill, on a store, on a cluster."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,9 @@ from PIL import Image
 from pyarrow import parquet
 
 from fsrfer.cli.demo import bundled_portrait
+from fsrfer.scoring import ScoringResult, Settings, score
 from scoring_trial import command, count, receipts, workers_of
+from support.archives import write_tar
 
 POISON = b"poison for decoders"
 
@@ -71,13 +72,13 @@ def test_killed_workers_and_killed_commands_lose_and_double_nothing(
     time.sleep(0.1)
     process.kill()
     process.wait()
-    done = run(archive, tmp_path / "out", *more)
+    done = run(archive, tmp_path / "out", *more[:-1], "1")
     assert done.returncode == 0, done.stderr
     assert count(tmp_path / "out") == {"photos": 60, "faces": 60, "failed": 0, "killed": 0}
 
 
 def test_a_stopped_command_says_one_line(archive: Path, tmp_path: Path, more: list[str]) -> None:
-    process = begun(archive, tmp_path / "out", 1, *more)
+    process = begun(archive, tmp_path / "out", 1, *more[:-1], "1")
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate()
     assert process.returncode == 143
@@ -85,7 +86,9 @@ def test_a_stopped_command_says_one_line(archive: Path, tmp_path: Path, more: li
     assert not list((tmp_path / "out" / "attempts").iterdir())
 
 
-def test_a_photo_that_kills_is_found_and_told(archive: Path, tmp_path: Path, more: list[str]) -> None:
+def test_a_photo_that_kills_is_found_and_told(
+    archive: Path, tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "archive"
     folder.mkdir()
     for number in range(5):
@@ -93,10 +96,9 @@ def test_a_photo_that_kills_is_found_and_told(archive: Path, tmp_path: Path, mor
     (folder / "2.jpg").write_bytes((archive / "000.jpg").read_bytes() + POISON)
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(KILLER)
-    places = os.pathsep.join([str(tmp_path / "hook"), *filter(None, sys.path)])
-    done = run(folder, tmp_path / "out", *more[:-2], PYTHONPATH=places)
-    assert done.returncode == 0, done.stderr
-    assert "1 photos could not be looked at, 1 of them because they ended a process" in done.stderr
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "hook"), *filter(None, sys.path)]))
+    result = score(folder, tmp_path / "out", workers=1, settings=Settings(model=str(toy), detector="fast"))
+    assert result == ScoringResult(photos=5, faces=4, failed=1, killed=1, scored=5)
     assert count(tmp_path / "out") == {"photos": 5, "faces": 4, "failed": 1, "killed": 1}
     photos = parquet.read_table(tmp_path / "out" / "photos").to_pylist()
     assert [row["error"] is not None for row in photos] == [False, False, True, False, False]
@@ -129,22 +131,23 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def test_photos_and_tables_on_a_store(archive: Path, tmp_path: Path, more: list[str], bucket: str) -> None:
+def test_photos_and_tables_on_a_store(archive: Path, tmp_path: Path, toy: Path, bucket: str) -> None:
     import s3fs
 
     store = s3fs.S3FileSystem()
-    for number in range(20):
-        store.pipe_file(f"{bucket}/in/{number % 2}/{number:02d}.jpg", (archive / "000.jpg").read_bytes())
-    done = run(bucket + "/in", tmp_path / "local", *more[:-2])
-    assert done.returncode == 0, done.stderr
-    assert count(tmp_path / "local")["faces"] == 20
-    assert parquet.read_table(tmp_path / "local" / "photos")["path"][0].as_py() == f"{bucket}/in/0/00.jpg"
-    assert run(bucket + "/in", f"{bucket}/out", *more).returncode == 0
+    photo = (archive / "000.jpg").read_bytes()
+    for number in range(17):
+        store.pipe_file(f"{bucket}/in/{number % 2}/{number:02d}.jpg", photo)
+    write_tar(tmp_path / "shard.tar", [("a.jpg", photo), ("a.jpg", photo), ("b.jpg", b"torn")])
+    store.put(str(tmp_path / "shard.tar"), f"{bucket}/in/shard.tar")
+    settings = Settings(model=str(toy), detector="fast")
+    assert score(f"{bucket}/in", f"{bucket}/out", workers=1, settings=settings).scored == 20
+    assert score(f"{bucket}/in", f"{bucket}/out", workers=1, settings=settings).scored == 0
     store.get(f"{bucket}/out", str(tmp_path / "fetched"), recursive=True)
-    assert count(tmp_path / "fetched")["faces"] == 20
-    again = run(bucket + "/in", f"{bucket}/out", *more)
-    assert again.stderr == f"fsrfer: 20 photos, 20 faces in {bucket}/out; 0 of them now\n"
-    assert json.loads(store.cat_file(f"{bucket}/out/manifest.json"))["complete"]
+    assert count(tmp_path / "fetched") == {"photos": 20, "faces": 19, "failed": 1, "killed": 0}
+    rows = sorted(parquet.read_table(tmp_path / "fetched" / "photos").to_pylist(), key=lambda row: row["photo"])
+    assert rows[0]["path"] == f"{bucket}/in/0/00.jpg"
+    assert [row["member"] for row in rows[-3:]] == ["a.jpg", "a.jpg", "b.jpg"]
 
 
 def test_a_store_that_is_not_there_is_one_line(tmp_path: Path, more: list[str]) -> None:

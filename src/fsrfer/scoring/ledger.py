@@ -117,8 +117,9 @@ class Ledger:
 
     def clean_aggregate(self) -> None:
         """Remove the names of photos and the sums of chunks, once the groups are written."""
-        for folder in (listing.FOLDER, parts.RECEIPTS, ATTEMPTS, *parts.TABLES):
+        for folder in (listing.FOLDER, parts.RECEIPTS, ATTEMPTS):
             self._clean(folder, set())
+        self.store.remove(listing.INDEX)
 
     def _clean(self, folder: str, wanted: set[str]) -> None:
         for name in self.store.sizes(folder):

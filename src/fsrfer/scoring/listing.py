@@ -12,7 +12,7 @@ from fsrfer.scoring.schema import LISTED, listed_schema
 from fsrfer.scoring.stores import Store
 
 FOLDER = "source"
-INDEX = f"{FOLDER}/chunks.parquet"
+INDEX = "chunks.parquet"
 
 LEAST_PHOTOS, MOST_PHOTOS = 16, 512
 """Of a chunk: few at first, then a 32nd of those before, so that small archives make enough chunks for all workers."""
@@ -62,6 +62,8 @@ def write_listing(store: Store, items: Iterable[Item], carried: Any) -> Listing:
     """List an archive, in bounded memory; the index comes last, so that a list without one is none."""
     import pyarrow as pa
 
+    for name in store.sizes(FOLDER):  # of a list that was never finished
+        store.remove(f"{FOLDER}/{name}")
     digest = hashlib.sha256()
     chunks: list[Chunk] = []
     for number, group in enumerate(_files(items)):
@@ -118,10 +120,20 @@ def chunked(items: Iterable[Item]) -> Iterator[list[Item]]:
         if chunk and (len(chunk) >= most or size + (item.size or 0) > MOST_BYTES):
             yield chunk
             chunk, size = [], 0
-        chunk.append(replace(item, photo=number))
+        chunk.append(_writable(replace(item, photo=number)))
         size += item.size or 0
     if chunk:
         yield chunk
+
+
+def _writable(item: Item) -> Item:
+    """The same, with names that are Unicode; a file whose name is not cannot be named in a table, so nobody could open it."""
+    path = item.path.encode("utf-8", "backslashreplace").decode()
+    member = None if item.member is None else item.member.encode("utf-8", "backslashreplace").decode()
+    unusable = item.unusable
+    if path != item.path:
+        unusable = f"{path}: the name is not Unicode; rename the file"
+    return replace(item, path=path, member=member, unusable=unusable)
 
 
 def _files(items: Iterable[Item]) -> Iterator[list[list[Item]]]:

@@ -3,12 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from fsrfer import telemetry
+from fsrfer.errors import FsrferError
 from fsrfer.files import locked
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.recognition.model import ExpressionModel
@@ -199,9 +200,10 @@ class _Run:
         pool = Pool(tasks, engine, tell)
         try:
             pool.run()
-        except KeyboardInterrupt as stop:
-            for task in pool.under_way:
-                self.ledger.forget_attempt(plan.key, task)
+        except BaseException as stop:
+            with suppress(FsrferError):  # a store that is gone
+                for task in pool.under_way:
+                    self.ledger.forget_attempt(plan.key, task)
             stop.add_note(f"what was scored is kept in {self._store.url}, and the same command goes on")
             raise
 

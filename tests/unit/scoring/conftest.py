@@ -1,7 +1,6 @@
 """A small archive, made once: photos of a bundled portrait, broken files, a tar, a manifest."""
 
 import io
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from PIL import Image
 
 from fsrfer.cli.demo import bundled_portrait
 from fsrfer.scoring import Settings
+from support.archives import write_tar
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +40,6 @@ def archive(tmp_path: Path, portrait: bytes, grey: bytes) -> Path:
     (folder / "torn.jpg").write_bytes(portrait[:400])
     write_tar(folder / "shard.tar", [("x.jpg", portrait), ("x.json", b"{}"), ("x.jpg", grey), ("y.png", b"nothing")])
     return folder
-
-
-def write_tar(path: Path, members: list[tuple[str, bytes]]) -> None:
-    with tarfile.open(path, "w") as tar:
-        for name, data in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
 
 
 @pytest.fixture

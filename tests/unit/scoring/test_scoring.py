@@ -104,6 +104,14 @@ def test_a_truncated_tar_gives_what_it_has(archive: Path, tmp_path: Path, settin
     assert "the rest of this tar cannot be read" in photos[2]["error"]
 
 
+def test_a_name_that_is_not_unicode_is_told(archive: Path, tmp_path: Path, settings: Settings, grey: bytes) -> None:
+    Path(os.fsdecode(os.fsencode(archive / "deep") + b"/caf\xe9.jpg")).write_bytes(grey)
+    score(archive / "deep", tmp_path / "out", workers=0, settings=settings)
+    assert rows(tmp_path / "out", "photos")[1]["error"].endswith(
+        "caf\\udce9.jpg: the name is not Unicode; rename the file"
+    )
+
+
 def test_what_is_no_regular_file_or_too_large_is_an_error(archive: Path, tmp_path: Path, settings: Settings) -> None:
     os.mkfifo(archive / "pipe.jpg")
     Image.fromarray(np.zeros((200, 200), np.uint8)).save(archive / "large.png")

@@ -4,11 +4,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from fsrfer.scoring.progress import Progress as Scored
 from fsrfer.video.reading import Clip
 from fsrfer.video.results import FrameResult
+
+if TYPE_CHECKING:
+    from fsrfer.scoring import Progress as Scored
 
 T = TypeVar("T")
 
@@ -65,7 +67,7 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def scoring_progress() -> Iterator[Callable[[Scored], None]]:
+def scoring_progress() -> "Iterator[Callable[[Scored], None]]":
     """Within the block what is called with how far a run is, to show it on stderr."""
     if not sys.stderr.isatty():
         yield _scored_lines()
@@ -79,17 +81,17 @@ def scoring_progress() -> Iterator[Callable[[Scored], None]]:
     ) as bar:
         task = bar.add_task("photos", total=None, rate="", left="")
 
-        def show(scored: Scored) -> None:
+        def show(scored: "Scored") -> None:
             left = "" if scored.seconds_left is None else f"{_clock(scored.seconds_left)} left"
             bar.update(task, completed=scored.photos, total=scored.of, rate=f"{scored.rate:.1f}/s", left=left)
 
         yield show
 
 
-def _scored_lines() -> Callable[[Scored], None]:
+def _scored_lines() -> "Callable[[Scored], None]":
     printed = time.perf_counter()
 
-    def show(scored: Scored) -> None:
+    def show(scored: "Scored") -> None:
         nonlocal printed
         now = time.perf_counter()
         if now - printed < LINES_EVERY or scored.photos == scored.before:

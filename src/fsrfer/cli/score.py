@@ -1,6 +1,8 @@
 """``fsrfer score``: expressions of every face in an archive, by many processes or machines."""
 
 import argparse
+from contextlib import redirect_stdout
+from io import StringIO
 
 from fsrfer.cli.options import (
     add_detector_arguments,
@@ -67,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
         min_group=options.min_group,
         path_column=options.path_column,
     )
-    with scoring_progress() as progress:
+    # Ray prints the last words of nodes to standard output, where nothing of ours goes.
+    with scoring_progress() as progress, redirect_stdout(StringIO()):
         result = score(
             options.source,
             options.output,

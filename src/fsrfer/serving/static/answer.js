@@ -17,10 +17,11 @@ export function showAnswer(photo, name, url, smallest) {
   const viewer = one("#faces .viewer");
   if (!looked) return viewer.replaceChildren();
   const faces = photo.faces.map(({ landmarks, ...face }) => face);
-  window.fsrferViewer.mount(viewer, {
+  const mounted = window.fsrferViewer.mount(viewer, {
     expressions: EXPRESSIONS, colours: COLOURS,
     scenes: [{ name, width: photo.width, height: photo.height, faces, picture: url, shares: null }],
   });
+  if (faces.length === 1) mounted.show(mounted.entries[0]);
   fold(one(".filters", viewer), "Choose which faces are shown");
   fold(one(".faces", viewer), "All faces in a table");
 }
@@ -40,7 +41,7 @@ function headline({ title, detail, expression, sure }) {
 
 function figures({ faces, too_small: small, uncertain, counted, valence }) {
   const cards = [
-    ["faces found", String(faces)],
+    [faces === 1 ? "face found" : "faces found", String(faces)],
     ["with a certain expression", String(faces - uncertain)],
     ["seen, but not certain", String(uncertain - small)],
     ...(small ? [["too small to tell", String(small)]] : []),
@@ -52,11 +53,11 @@ function figures({ faces, too_small: small, uncertain, counted, valence }) {
 function shares(estimate) {
   const some = Object.values(estimate.shares)[0];
   const notes = [
-    some.low == null ? "Too few faces for intervals." : "Lines are 95% intervals: wide where faces are few, small or unsure.",
+    some.low == null ? (estimate.counted === 1 ? "" : "Too few faces for intervals.") : "Lines are 95% intervals: wide where faces are few, small or unsure.",
     estimate.corrected ? "Corrected for what the model is known to confuse at these face sizes." : "",
     estimate.valence && estimate.counted > 1 ? "The mood balance is the share of happy faces less those of sad, angry, afraid and disgusted ones." : "",
   ];
-  return make("div", { class: "viewer shares" }, make("h3", {}, "Share of each expression"), shareBars(estimate.shares, COLOURS),
+  return make("div", { class: "viewer shares" }, make("h3", {}, estimate.counted === 1 ? "How likely each expression is" : "Share of each expression"), shareBars(estimate.shares, COLOURS),
     make("p", { class: "note" }, notes.join(" ")));
 }
 

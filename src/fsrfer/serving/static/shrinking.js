@@ -172,7 +172,7 @@ function comparison(whole, small) {
   const names = Object.keys(whole.shares).sort((a, b) => whole.shares[b].value - whole.shares[a].value);
   const rows = names.map((name) => make("tr", {}, make("th", { scope: "row" }, name), ...[whole, small].map(({ shares }) => cell(name, shares[name]))));
   const head = make("tr", {}, ...["expression", "whole photo", "shrunken"].map((text) => make("th", { scope: "col" }, text)));
-  return make("table", { class: "groups" }, make("caption", {}, "The group at both sizes, with 95% intervals"), make("thead", {}, head), make("tbody", {}, ...rows));
+  return make("table", { class: "groups" }, make("caption", {}, "Share of each expression at both sizes"), make("thead", {}, head), make("tbody", {}, ...rows));
 }
 
 function cell(name, share) {

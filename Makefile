@@ -10,7 +10,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes site dist fuzz clean
+.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes site dist fuzz fuzz-service attack clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,12 @@ dist: $(DEV)/installed ## source distribution and wheel in dist/, checked
 
 fuzz: $(DEV)/installed ## thousands of damaged pictures, videos, uploads, models and texts (FUZZ="--seed 2" for others)
 	PYTHONPATH=tools $(DEV)/bin/python -m fuzzing $(FUZZ)
+
+fuzz-service: $(DEV)/installed ## a running service against its OpenAPI document, by schemathesis (FUZZ="--examples 20" for fewer)
+	PYTHONPATH=tools:benchmarks $(DEV)/bin/python tools/fuzz_service.py $(FUZZ)
+
+attack: $(DEV)/installed ## a running service under floods, slow, half-open and oversized requests, 10,000 damaged pictures
+	PYTHONPATH=tools:benchmarks $(DEV)/bin/python tools/attack.py $(ATTACK)
 
 clean: ## remove both environments and all caches
 	rm -rf $(DEV) $(USE) .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* build dist site demo.png

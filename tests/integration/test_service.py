@@ -2,16 +2,21 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
+from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -153,6 +158,30 @@ def test_a_picture_that_kills_its_decoder_costs_one_request(service: Served) -> 
         os.kill(worker, signal.SIGKILL)
         assert asked.result().status_code == 422
     assert until(lambda: post(service).status_code == 200)
+
+
+def test_a_decoder_that_dies_while_it_is_idle_costs_no_request(service: Served) -> None:
+    (worker,) = service.workers()
+    lost = service.figure("fsrfer_workers_lost")
+    os.kill(worker, signal.SIGKILL)
+    assert until(lambda: service.workers() not in ([], [worker]))
+    assert post(service).status_code == 200
+    assert service.figure("fsrfer_workers_lost") == lost
+
+
+def test_the_client_of_the_guide_works(service: Served, photos: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    client: dict[str, Any] = {"__name__": "client"}
+    exec(compile(code, "serve.md", "exec", dont_inherit=True), client)
+    with Image.open(photos / "grey_one_face.jpg") as photo:
+        portrait = as_file(np.asarray(photo.convert("RGB").resize((640, 478))))
+    (face, *_) = client["predict"](portrait, service.url)
+    assert len(face.box) == 4
+    assert 0 < face.probability <= 1
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        client["predict"](b"no picture", service.url)
+    assert refused.value.code == 415
 
 
 def test_live_frames_are_answered_to_the_pages_of_the_service_alone(service: Served) -> None:

@@ -10,12 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.serving import metrics
 from fsrfer.serving.answers import ClassifyAnswer, PredictAnswer, predicted
 from fsrfer.serving.examples import CROPS, PHOTOS, PICTURES
-from fsrfer.serving.guard import Guard
+from fsrfer.serving.guard import WITHOUT_TOKEN, Guard
 from fsrfer.serving.information import Health, ServiceInfo, information
 from fsrfer.serving.live import Live
 from fsrfer.serving.page import page_routes
@@ -62,6 +63,7 @@ def application(service: Service, figures: metrics.Metrics, live: Live) -> FastA
         responses=described(401, 403, 421, 500),
     )
     _add_errors(app)
+    _add_description(app, needs_token=service.settings.token is not None)
     _add_recognition(app, service, figures)
     app.include_router(video_routes(service))
     app.add_api_websocket_route("/v1/live", live.serve)
@@ -152,8 +154,9 @@ def _add_errors(app: FastAPI) -> None:
         return Response(status_code=CLIENT_GONE)
 
     @app.exception_handler(HTTPException)
-    async def refused(_request: Request, error: HTTPException) -> Response:
-        return ProblemError.of_status(error.status_code, error.headers).response()
+    async def refused(request: Request, error: HTTPException) -> Response:
+        headers = {"Allow": _allowed(app, request)} if error.status_code == 405 else error.headers
+        return ProblemError.of_status(error.status_code, headers).response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -165,6 +168,8 @@ def _add_errors(app: FastAPI) -> None:
     async def fault(_request: Request, _error: Exception) -> Response:
         return ProblemError.of_status(500).response()
 
+
+def _add_description(app: FastAPI, needs_token: bool) -> None:
     described_by = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -173,9 +178,27 @@ def _add_errors(app: FastAPI) -> None:
         if "Problem" not in schemas:
             schemas["Problem"] = TypeAdapter(Problem).json_schema()
             _leave_out_the_frameworks_own(document)
+            if needs_token:
+                _ask_for_token(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """Methods that a path has, of all its routes; the framework tells those of the first."""
+
+    def leads(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+
+    return ", ".join(filter(leads, ("DELETE", "GET", "HEAD", "POST")))
+
+
+def _ask_for_token(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["security"] = [] if path in WITHOUT_TOKEN else [{"token": []}]
 
 
 def _leave_out_the_frameworks_own(document: dict[str, Any]) -> None:

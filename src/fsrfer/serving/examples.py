@@ -24,6 +24,7 @@ PHOTOS: dict[str, Any] = predicted([_PHOTO], _INFO, CPU, SmallestGroup())
 CROPS: dict[str, Any] = {"crops": [_CROP.to_dict()]}
 
 _FILE = {"type": "string", "format": "binary"}
+_FILES = {"type": "array", "items": _FILE}
 
 PICTURES: dict[str, Any] = {
     "required": True,
@@ -32,8 +33,9 @@ PICTURES: dict[str, Any] = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "properties": {"picture": {"type": "array", "items": _FILE, "minItems": 1}},
-                "required": ["picture"],
+                "properties": {"picture": {**_FILES, "minItems": 1}},
+                "additionalProperties": _FILES,
+                "minProperties": 1,
             }
         },
         "application/octet-stream": {"schema": _FILE},

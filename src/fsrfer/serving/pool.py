@@ -16,7 +16,10 @@ PAUSE = 1.0
 """Seconds until a worker that could not be started is tried again."""
 
 PICTURES_A_WORKER = 2000
-"""After so many a worker is replaced, so that what decoders leak stays small."""
+"""After so many another takes a worker's place, once it is ready, so that what decoders leak stays small."""
+
+IDLE_SECONDS = 1.0
+"""After which an idle worker is looked after."""
 
 SURROUNDINGS = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Variables of the environment of workers."""
@@ -43,18 +46,20 @@ class WorkerPool:
         lost: workers that died or were ended over a picture.
     """
 
-    def __init__(self, command: Sequence[str], count: int, seconds: float):
+    def __init__(self, command: Sequence[str], count: int, seconds: float, pictures: int = PICTURES_A_WORKER):
         """Make a pool, to be started.
 
         Args:
             command: of a worker.
             count: of workers.
             seconds: that a picture may take.
+            pictures: after which a worker is worn.
         """
-        self._command, self._count, self._seconds = command, count, seconds
+        self._command, self._count, self._seconds, self._wear = command, count, seconds, pictures
         self._queue: asyncio.Queue[_Job] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._workers: set[_Worker] = set()
+        self._successors: set[asyncio.Task[_Worker]] = set()
         self.lost = 0
 
     @property
@@ -90,47 +95,68 @@ class WorkerPool:
 
     async def close(self) -> None:
         """End all workers."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._successors]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(worker.end() for worker in self._workers))
         self._workers.clear()
 
     async def _serve(self, worker: "_Worker") -> None:
         """Jobs one after another, on one worker and those that take its place."""
+        successor: asyncio.Task[_Worker] | None = None
         while True:
-            job = await self._queue.get()
-            if job.answer.done():
+            job = await self._next()
+            if worker.pictures >= self._wear and successor is None:
+                successor = asyncio.create_task(self._another())
+                self._successors.add(successor)
+            if not worker.whole or (successor is not None and successor.done()):
+                worker, successor = await self._replaced(worker, successor), None
+            if job is None or job.answer.done():
                 continue
-            if not worker.whole:
-                worker = await self._replacement(worker)
             await self._do(worker, job)
-            if not worker.whole:
-                worker = await self._replacement(worker)
+
+    async def _next(self) -> _Job | None:
+        """A job, or None after a while without one, so that a worker that dies while it has nothing to do is noticed."""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                return await self._queue.get()
+        except TimeoutError:
+            return None
 
     async def _do(self, worker: "_Worker", job: _Job) -> None:
         try:
             async with asyncio.timeout(self._seconds):
                 reply = await worker.ask(job.request)
         except TimeoutError:
-            worker.whole = False
+            worker.spoil()
             self.lost += 1
             _fail(job, TookTooLongError())
         except (EOFError, OSError, wire.WireError):
-            worker.whole = False
+            worker.spoil()
             self.lost += 1
             _fail(job, WorkerLostError())
         except asyncio.CancelledError:
-            worker.whole = False
+            worker.spoil()
             _fail(job, WorkerLostError())
             raise
         else:
             if not job.answer.done():
                 job.answer.set_result(reply)
 
-    async def _replacement(self, worn: "_Worker") -> "_Worker":
-        await worn.end()
-        self._workers.discard(worn)
+    async def _replaced(self, worn: "_Worker", successor: "asyncio.Task[_Worker] | None") -> "_Worker":
+        """Another worker in the place of one: that which was started already, if any."""
+        if not worn.whole:
+            await self._end(worn)
+        worker = await (successor or self._another())
+        if successor:
+            self._successors.discard(successor)
+        if worn.whole:
+            await self._end(worn)
+        return worker
+
+    async def _another(self) -> "_Worker":
+        """A worker that is ready, however often it has to be tried."""
         while True:
             try:
                 worker = await _Worker.start(self._command)
@@ -140,6 +166,10 @@ class WorkerPool:
                 self._workers.add(worker)
                 return worker
 
+    async def _end(self, worker: "_Worker") -> None:
+        await worker.end()
+        self._workers.discard(worker)
+
 
 def _fail(job: _Job, error: Exception) -> None:
     if not job.answer.done():
@@ -147,12 +177,15 @@ def _fail(job: _Job, error: Exception) -> None:
 
 
 class _Worker:
-    """One process, and the pipes to it."""
+    """One process, and the pipes to it.
+
+    Attributes:
+        pictures: that it has looked at.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process):
         self._process = process
-        self._pictures = 0
-        self.whole = True
+        self.pictures, self._spoilt = 0, False
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "_Worker":
@@ -182,6 +215,12 @@ class _Worker:
         return worker
 
     @property
+    def whole(self) -> bool:
+        """Whether it can be asked; one that died while it had nothing to do cannot."""
+        assert self._process.stdout is not None
+        return not self._spoilt and self.pid is not None and not self._process.stdout.at_eof()
+
+    @property
     def pid(self) -> int | None:
         """Its number; None once it has ended."""
         return self._process.pid if self._process.returncode is None else None
@@ -192,9 +231,12 @@ class _Worker:
         self._process.stdin.writelines(wire.encoded(request))
         await self._process.stdin.drain()
         reply = await self._receive()
-        self._pictures += 1
-        self.whole = self._pictures < PICTURES_A_WORKER
+        self.pictures += 1
         return reply
+
+    def spoil(self) -> None:
+        """It hangs, or says what nobody understands: not to be asked any more."""
+        self._spoilt = True
 
     async def end(self) -> None:
         """End the process, if it still runs."""

@@ -77,10 +77,8 @@ async def read_uploads(
             408, "slow-upload", f"the body did not come within {limits.seconds:g} s; send it again", CLOSE
         ) from None
     files = collect.files()
-    if not files or not all(file.data for file in files):
-        raise ProblemError(
-            400, "empty", "there is an empty file, or none; send a picture's bytes, or a form with files"
-        )
+    if not any(file.data for file in files):
+        raise empty()
     return files
 
 
@@ -90,8 +88,15 @@ def check_picture(data: bytes) -> None:
     Raises:
         ProblemError: it does not.
     """
+    if not data:
+        raise empty()
     if not any(data[start : start + len(magic)] == magic for start, magic in FORMATS.values()):
         raise ProblemError(415, "not-a-picture", f"not a picture in a format that is taken ({', '.join(FORMATS)})")
+
+
+def empty() -> ProblemError:
+    """What is told of nothing."""
+    return ProblemError(400, "empty", "the file is empty, or there is none; send a file's bytes, or a form with files")
 
 
 def too_large(limit: int) -> ProblemError:

@@ -22,7 +22,13 @@ _BODY: dict[str, Any] = {
     "description": "One video file, in a form or as the whole body.",
     "content": {
         "multipart/form-data": {
-            "schema": {"type": "object", "properties": {"video": _FILE}, "required": ["video"]},
+            "schema": {
+                "type": "object",
+                "properties": {"video": _FILE},
+                "additionalProperties": _FILE,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
         },
         "application/octet-stream": {"schema": _FILE},
         "video/*": {"schema": _FILE},

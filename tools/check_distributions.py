@@ -19,6 +19,8 @@ SOURCE_ONLY = (
     "CITATION.cff",
     "CHANGELOG.md",
     "PKG-INFO",
+    "deploy/Dockerfile",
+    ".dockerignore",
 )
 """What the source distribution must hold besides the package, to be built, tested and cited."""
 

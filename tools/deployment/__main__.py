@@ -16,7 +16,7 @@ def main() -> int:
     """Try what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m deployment", description=__doc__)
     parser.add_argument("what", choices=("image", "nginx", "caddy"))
-    parser.add_argument("--engine", default=shutil.which("podman") and "podman" or "docker", help="(%(default)s)")
+    parser.add_argument("--engine", default="podman" if shutil.which("podman") else "docker", help="(%(default)s)")
     parser.add_argument("--base", metavar="IMAGE", help="in the place of the Dockerfile's, where that cannot be had")
     parser.add_argument("--port", type=int, default=18000, help="the first of three that are free here (%(default)s)")
     options = parser.parse_args()

@@ -60,7 +60,11 @@ class Client:
         """The answer to a request of which the head alone is sent."""
         with self._connection() as connection:
             connection.putrequest("POST", path, skip_host=True)
-            for name, value in {"Host": self.name, "Authorization": "Bearer wrong", "Content-Length": str(length)}.items():
+            for name, value in {
+                "Host": self.name,
+                "Authorization": "Bearer wrong",
+                "Content-Length": str(length),
+            }.items():
                 connection.putheader(name, value)
             connection.endheaders()
             answer = connection.getresponse()

@@ -178,7 +178,7 @@ def on_a_cluster(source: Path, output: Path, nodes: int, more: Sequence[str] = (
     from ray.cluster_utils import Cluster
 
     store = 80 * 2**20
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": store})
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": store})
     began = time.perf_counter()
     try:
         workers = [cluster.add_node(num_cpus=1, object_store_memory=store) for _ in range(nodes)]

@@ -138,6 +138,34 @@ def test_done_again_is_only_what_is_not_done(archive: Path, tmp_path: Path, sett
     assert {path: path.read_bytes() for path in (output / "faces").iterdir()} == before
 
 
+class Stop:
+    """Ends a run by Ctrl-C once something is done."""
+
+    def __call__(self, told: Progress) -> None:
+        if told.photos > told.before:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("aggregate_only", [False, True])
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(
+    aggregate_only: bool, archive: Path, tmp_path: Path, settings: Settings, portrait: bytes
+) -> None:
+    for number in range(30):
+        (archive / f"n{number:02d}.jpg").write_bytes(portrait)
+    asked = replace(settings, aggregate_only=aggregate_only)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        score(archive, tmp_path / "stopped", workers=0, settings=asked, progress=Stop())
+    assert stop.value.__notes__ == [f"what was scored is kept in {tmp_path / 'stopped'}, and the same command goes on"]
+    assert not list((tmp_path / "stopped" / "attempts").iterdir())
+    assert 0 < score(archive, tmp_path / "stopped", workers=0, settings=asked).scored < 37
+    score(archive, tmp_path / "whole", workers=0, settings=asked)
+    tables = ["groups.parquet"] if aggregate_only else ["faces", "photos"]
+    for table in tables:
+        whole, stopped = (parquet.read_table(tmp_path / name / table) for name in ("whole", "stopped"))
+        kept = [name for name in whole.column_names if name != "seconds"]
+        assert whole.select(kept) == stopped.select(kept)
+
+
 def _forget(output: Path, folder: str, end: str) -> None:
     """As if the run had been killed before it wrote this."""
     (path,) = (output / folder).glob(f"*{end}")

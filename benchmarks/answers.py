@@ -44,14 +44,16 @@ class Faces:
         """int64, N."""
         return self.dataset.labels
 
-    def answers(self, model: CropModel, factor: float) -> Answers:
-        """Of all faces, shrunk by a factor, enlarged again, and brought to the size that the model takes."""
-        kept = self.cache and self.cache / f"{model.sha256[:16]}-{self.name.replace(' ', '-')}-x{factor:g}.npz"
+    def answers(self, model: CropModel, factor: float, mirrored: bool = False) -> Answers:
+        """Of all faces, or of their mirror images, shrunk by a factor, enlarged again, and brought to the model's size."""
+        about = f"{model.sha256[:16]}-{self.name.replace(' ', '-')}-x{factor:g}{'-mirrored' if mirrored else ''}"
+        kept = self.cache and self.cache / f"{about}.npz"
         if kept and kept.is_file():
             with np.load(kept) as opened:
                 rows = dict(opened)
             return Answers(rows["probabilities"], rows.get("effective_px"))
-        answers = model.answers(np.stack(list(self._crops(model, factor))))
+        crops = np.stack(list(self._crops(model, factor)))
+        answers = model.answers(crops[:, :, ::-1] if mirrored else crops)
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
             rows = {"probabilities": answers.probabilities}

@@ -5,12 +5,11 @@
 At each factor, for the validation faces:
 
     cascade T     the small model answers; faces of a probability below T are asked of the large model, whose answer counts
-    one view      the large model without the mirror image
+    mirror T      the large model; mirror images only of faces of a probability below T (of none: one view)
     no first      the large model without its first network for faces of a smaller effective height
 
-Cost is in operations, of the large model's with all its views. A variant is worth building if it loses at most 0.3 points of
-accuracy and 0.5 of macro-F1 at every factor, for at most 40% of the cost. The large model's graph must be one that
-``fsrfer train`` made of several networks.
+All are compared with the large model where it averages every face with its mirror image. Cost is in operations of that. The
+large model's graph must be one that ``fsrfer train`` made of several networks.
 """
 
 import argparse
@@ -33,6 +32,8 @@ from fsrfer.export.onnx import write_model
 from fsrfer.files import write_text
 from fsrfer.recognition.model import ExpressionModel, read_model
 from measuring import readable, run
+
+MIRRORED_BELOW = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 
@@ -81,27 +82,35 @@ def arguments() -> argparse.Namespace:
 def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     """Figures of each variant, of the large model itself first."""
     small, large = ExpressionModel(options.small, 1), ExpressionModel(options.large, 1)
-    first, whole = faces.answers(small, factor), faces.answers(large, factor)
-    certain_from, views = large.info.certain_from, 2 if large.info.flip else 1
-    least = small.info.gflop * (2 if small.info.flip else 1) / (large.info.gflop * views)
+    once = changed(options.large, options.folder / "one-view.onnx", views=1)
+    seen, mirrored = faces.answers(once, factor), faces.answers(once, factor, mirrored=True)
+    first, both = faces.answers(small, factor).probabilities, (seen.probabilities + mirrored.probabilities) / 2
+    least = small.info.gflop * (2 if small.info.flip else 1) / (large.info.gflop * 2)
 
     def row(probabilities: NDArray[np.floating], cost: float) -> Row:
-        return {"cost": round(100 * cost, 1), **figures(probabilities, faces.labels, certain_from)}
+        return {"cost": round(100 * cost, 1), **figures(probabilities, faces.labels, large.info.certain_from)}
 
-    yield options.large, row(whole.probabilities, 1.0)
-    yield options.small, row(first.probabilities, least)
+    yield options.large, row(both, 1.0)
+    for threshold in MIRRORED_BELOW:
+        asked = seen.probabilities.max(1) < threshold
+        yield f"mirror {threshold:g}", row(mixed(asked, both, seen.probabilities), (1 + float(asked.mean())) / 2)
+    yield options.small, row(first, least)
     for threshold in THRESHOLDS:
-        asked = first.probabilities.max(1) < threshold
-        joined = np.where(asked[:, None], whole.probabilities, first.probabilities)
-        yield f"cascade {threshold:g}", row(joined, least + float(asked.mean()))
-    once = changed(options.large, options.folder / "one-view.onnx", views=1)
-    yield "one view", row(faces.answers(once, factor).probabilities, 1 / views)
-    without = changed(options.large, options.folder / "without-first.onnx", views=views, without_first=True)
-    cheap, heights = faces.answers(without, factor).probabilities, whole.effective_px
-    for height in options.heights if heights is not None else ():
-        low = heights < height
-        mixed = np.where(low[:, None], cheap, whole.probabilities)
-        yield f"no first below {height:g} px", row(mixed, 1 - FIRST_SHARE * float(low.mean()))
+        asked = first.max(1) < threshold
+        yield f"cascade {threshold:g}", row(mixed(asked, both, first), least + float(asked.mean()))
+    without = changed(options.large, options.folder / "without-first.onnx", views=1, without_first=True)
+    views = [faces.answers(without, factor, turned).probabilities for turned in (False, True)]
+    for height in options.heights if seen.effective_px is not None else ():
+        low = seen.effective_px < height
+        yield (
+            f"no first below {height:g} px",
+            row(mixed(low, (views[0] + views[1]) / 2, both), 1 - FIRST_SHARE * float(low.mean())),
+        )
+
+
+def mixed(rows: NDArray[np.bool_], these: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
+    """These answers for the rows, the others elsewhere."""
+    return np.where(rows[:, None], these, others)
 
 
 def changed(name: str, target: Path, views: int, without_first: bool = False) -> ExpressionModel:

@@ -112,8 +112,10 @@ class TimedAdversarialTrainer(AdversarialTrainer):
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
+        _wait_for_device()
         start = time.perf_counter()
         yield
+        _wait_for_device()
         self.times[part].append(time.perf_counter() - start)
 
 
@@ -327,7 +329,14 @@ def _made_faces(recipe: PaperRecipe, count: int = 64) -> Faces:
 def _seconds(trainee: Trainee, step: int) -> float:
     start = time.perf_counter()
     trainee.train_step(step)
+    _wait_for_device()
     return time.perf_counter() - start
+
+
+def _wait_for_device() -> None:
+    """Steps on a GPU return before they are computed."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _apart(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

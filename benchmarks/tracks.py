@@ -55,6 +55,9 @@ RULE = CertaintyRule(certain_from=0.0)
 
 RATIONED = ("balanced", "fast")
 
+STARTS = 9
+"""Times at which a track begins, as turns go by the clock: a rationed answer is the mean of so many runs."""
+
 Answer = Callable[[NDArray[np.float32], NDArray[np.float64]], NDArray[np.floating]]
 """From a sequence's probabilities (frames x 7) and face heights to the track's seven figures."""
 
@@ -99,7 +102,8 @@ def answers(options: argparse.Namespace) -> dict[str, Any]:
     chosen = rng.choice(len(dataset), min(options.tracks, len(dataset)), replace=False)
     right: dict[str, list[float]] = {}
     loss: dict[str, list[float]] = {}
-    answers: dict[str, int] = {}
+    answers: dict[str, float] = {}
+    starts = np.linspace(0, 10, STARTS, endpoint=False).tolist()
     for index in chosen:
         face, label = model.prepare(dataset.load(int(index))), int(dataset.labels[index])
         heights = wander(rng, options.frames)
@@ -110,9 +114,9 @@ def answers(options: argparse.Namespace) -> dict[str, Any]:
         for way, answer in WAYS.items():
             note(right, loss, way, answer(rows, heights)[None], label)
         for quality in RATIONED:
-            told, times = rationed(quality, model, views, heights, rng.uniform(0, 10))
-            note(right, loss, quality, told[None], label)
-            answers[quality] = answers.get(quality, 0) + times
+            runs = [rationed(quality, model, views, heights, start) for start in starts]
+            note(right, loss, quality, np.stack([told for told, _ in runs]), label)
+            answers[quality] = answers.get(quality, 0) + sum(times for _, times in runs) / len(runs)
     return {
         way: {
             "accuracy": round(float(np.mean(right[way])), 4),

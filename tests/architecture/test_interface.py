@@ -69,7 +69,7 @@ def interface() -> dict[str, Any]:
 
 
 def methods(kind: type) -> list[str]:
-    return sorted(name for name, value in vars(kind).items() if callable(value) and not name.startswith("_"))
+    return sorted(name for name in vars(kind) if callable(getattr(kind, name)) and not name.startswith("_"))
 
 
 def parameters_of(kind: type) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -63,6 +64,18 @@ def test_a_connection_without_a_whole_head_is_closed(service: Served, beginning:
 def test_the_second_head_has_its_time_too(service: Served) -> None:
     whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert is_closed_after(service, whole + whole[:20])
+
+
+def test_a_body_that_nobody_reads_is_not_waited_for(service: Served) -> None:
+    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+    with service.connect(5) as connection:
+        connection.sendall(whole)
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() - began < 5:
+                connection.sendall(b"x")  # just often enough to look alive
+                time.sleep(0.1)
+        assert time.monotonic() - began < 3
 
 
 def is_closed_after(service: Served, sent: bytes) -> bool:

@@ -66,6 +66,19 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(finished, rafdb, tmp_p
         assert losses(run / folder, stage) == losses(unbroken / folder, stage)
 
 
+def test_in_sittings_one_command_ends_with_the_same_weights(finished_paper, tiny_paper, rafdb, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert here(command(tiny_paper, rafdb, run, "--minutes", "1e-6")) == 75
+    told = capsys.readouterr().err
+    assert f"{run}: stage extractor, step 1 of 6; 1e-06 minutes are over, the same command goes on" in told
+    assert here(command(tiny_paper, rafdb, run, "--minutes", "60")) == 0
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (run, finished_paper))
+    assert all((ours[key] == theirs[key]).all() for key in theirs)
+    for folder, stage in STAGES["tiny_paper"]:
+        assert losses(run / folder, stage) == losses(finished_paper / folder, stage)
+    assert "--minutes 0: must be above 0" in refusal(command(tiny_paper, rafdb, run, "--minutes", "0"), capsys)
+
+
 def test_two_processes_compute_what_one_does(finished, rafdb, tmp_path):
     name, recipe, unbroken = finished
     done = fsrfer(command(recipe, rafdb, tmp_path / "run", "--devices", "2"))

@@ -43,10 +43,10 @@ class Browser:
         requests: addresses that the page asked for, but for itself and its ``data:``.
     """
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, *flags: str) -> None:
         to_child, self._write = os.pipe()
         read, from_child = os.pipe()
-        command = [str(CHROMIUM), *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [str(CHROMIUM), *_FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, str(to_child), str(from_child), *command],
             pass_fds=(to_child, from_child),
@@ -88,15 +88,17 @@ class Browser:
                 return dict(answer["result"])
         raise RuntimeError("the browser went away")
 
-    def open(self, page: Path, width: int = 1280, height: int = 1000, dark: bool = False, script: bool = True) -> None:
-        """Show a page, and wait until it stands."""
+    def open(
+        self, page: Path | str, width: int = 1280, height: int = 1000, dark: bool = False, script: bool = True
+    ) -> None:
+        """Show a page, a file or an address, and wait until it stands."""
         self.complaints, self.requests = [], []
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         calm = {"name": "prefers-reduced-motion", "value": "reduce"}
         self.call("Emulation.setEmulatedMedia", features=[scheme, calm])
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         self.until("document.readyState === 'complete' && [...document.images].every((one) => one.complete)")
 
     def value(self, expression: str) -> Any:
@@ -126,6 +128,11 @@ class Browser:
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         """A pointer event of DevTools, such as ``mousePressed`` or ``mouseWheel``."""
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Choose files in a field of the page."""
+        found = self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")["result"]
+        self.call("DOM.setFileInputFiles", objectId=found["objectId"], files=[str(file) for file in files])
 
     def touch(self, kind: str, *points: tuple[float, float]) -> None:
         """A touch event with so many fingers."""
@@ -161,7 +168,7 @@ class Browser:
 
 
 @contextmanager
-def browser(profile: Path) -> Iterator[Browser]:
-    """A browser with a profile of its own."""
-    with Browser(profile) as opened:
+def browser(profile: Path, *flags: str) -> Iterator[Browser]:
+    """A browser with a profile of its own, started with more flags."""
+    with Browser(profile, *flags) as opened:
         yield opened

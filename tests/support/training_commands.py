@@ -47,7 +47,11 @@ def refusal(arguments, capsys):
     return complaint
 
 
+TIMES = ("seconds", "steps_per_second", "waiting_for_data")
+"""What no two runs have alike."""
+
+
 def losses(run, stage):
     with (run / f"metrics-{stage}.csv").open() as lines:
-        rows = [row for row in csv.DictReader(lines) if row["name"] != "seconds"]
+        rows = [row for row in csv.DictReader(lines) if row["name"] not in TIMES]
     return {(int(row["step"]), row["name"]): float(row["value"]) for row in rows}

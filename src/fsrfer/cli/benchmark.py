@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsrfer.cli.options import path
+from fsrfer.cli.options import UNFINISHED, add_training_arguments, path, say
 from fsrfer.errors import FsrferError, FsrferWarning
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change a recipe's key"
     )
-    parser.add_argument(
-        "--precision", default="auto", metavar="P", help="of training (default: bf16-mixed where it can)"
-    )
+    add_training_arguments(parser)
     parser.add_argument(
         "--rivals", nargs="+", metavar="NAME", help="of the recipe comparison: train these alone (default: all)"
     )
@@ -64,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.files import check_folder, locked
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.compute import open_fabric
+    from fsrfer.training.loop import Paused
 
     check_folder(options.output)
     recipe = load_recipe(options.recipe, options.changes)
@@ -96,8 +95,13 @@ def run(options: argparse.Namespace) -> int:
         Console().print(f"{options.output / 'exported'}: {len(dataset)} faces at {len(plan.factors)} factors")
         return 0
     command = "fsrfer " + shlex.join(sys.argv[1:])
-    with locked(options.output):
-        report = benchmark.run(open_fabric(1, 1, options.precision), plan, sources, faces, command, progress)
+    fabric = open_fabric(1, 1, options.precision, options.compiling, options.minutes)
+    try:
+        with locked(options.output):
+            report = benchmark.run(fabric, plan, sources, faces, command, progress)
+    except Paused as paused:
+        say(f"fsrfer: {paused}; {options.minutes:g} minutes are over, the same command goes on")
+        return UNFINISHED
     Console().print(f"{report}")
     return 0
 

@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bring faces to S x S pixels, for training at this size alone (default: as they are)",
     )
     pack.add_argument(
+        "--max-faces",
+        type=positive,
+        metavar="N",
+        help="at most N faces of each part, from all over it, for a first try",
+    )
+    pack.add_argument(
         "--colour", choices=("grey", "rgb"), default="grey", help="of faces brought to a size (default %(default)s)"
     )
     pack.add_argument(
@@ -47,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import track
 
     from fsrfer.data import packed, readers
+    from fsrfer.data.dataset import spread
     from fsrfer.files import check_outputs
 
     sources = readers.parse_sources(options.data)
@@ -54,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         raise DataError(f"{options.output}: a pack's name ends in {packed.SUFFIX}; name it so")
     check_outputs([options.output], sources.values())
     datasets = list(_parts(sources, options.split or ()))
+    if options.max_faces is not None:
+        datasets = [spread(dataset, options.max_faces) for dataset in datasets]
     progress = Console(stderr=True)
 
     def tracked(indices: Iterable[int], what: str) -> Iterable[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsrfer.cli.options import path
 from fsrfer.errors import FsrferError
+from fsrfer.model_folder import is_listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,7 +100,7 @@ class _Measured:
 
 def _open(model: str, threads: int | None) -> _Measured:
     """A model file or bundled model, or the folder of a run (which needs torch)."""
-    if Path(model).is_dir():
+    if Path(model).is_dir() and not is_listed(Path(model)):
         return _open_run(Path(model), threads)
     import numpy as np
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "train": "train a model by a recipe",
     "benchmark": "the paper's comparison: every rival trained, measured and reported",
     "evaluate": "accuracy of a model at each down-sampling factor",
+    "push": "a model as a folder or a repository, with its card",
 }
 """Sub-commands; each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> exit code``."""
 
@@ -152,7 +153,14 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _missing(module: str, command: str | None) -> str:
-    extras = {"pandas": "dataframe", "av": "video", "pyarrow": "parquet", "supervision": "supervision", "ray": "ray"}
+    extras = {
+        "pandas": "dataframe",
+        "av": "video",
+        "pyarrow": "parquet",
+        "supervision": "supervision",
+        "ray": "ray",
+        "huggingface_hub": "hub",
+    }
     if command == "score":
         extras["pyarrow"] = "score"
     extra = extras.get(

@@ -14,6 +14,9 @@ from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
 from fsrfer.recognition.devices import CPU, NAMES
 
+UNFINISHED = 75
+"""Exit code of a training whose time was up before it was done: sysexits' "try again"."""
+
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """``--format`` and ``-o``."""
@@ -29,6 +32,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--threads`` and ``--device``."""
     add_model_argument(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: as many as granted)")
+    add_device_argument(parser)
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """``--device`` alone."""
     parser.add_argument(
         "--device",
         choices=NAMES,
@@ -43,8 +51,8 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=os.path.expanduser,
         default="default",
-        metavar="NAME|FILE",
-        help="a bundled model or a model file (%(default)s)",
+        metavar="NAME|FILE|FOLDER",
+        help="a bundled model, a model file, or a folder with one (%(default)s)",
     )
 
 
@@ -75,6 +83,29 @@ def add_limit_argument(parser: argparse.ArgumentParser) -> None:
         default=MAX_PIXELS,
         metavar="N",
         help=f"refuse larger pictures, which take about 9 bytes a pixel ({MAX_PIXELS // 10**6})",
+    )
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--precision``, ``--compile`` and ``--minutes``."""
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        metavar="P",
+        help="of Lightning Fabric (default: bf16-mixed where the machine has it)",
+    )
+    parser.add_argument(
+        "--compile",
+        choices=("auto", "on", "off"),
+        default="auto",
+        dest="compiling",
+        help="networks by torch.compile; auto: on a GPU with Triton (%(default)s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help=f"stop after the step that runs then, and exit with {UNFINISHED}; the same command goes on",
     )
 
 

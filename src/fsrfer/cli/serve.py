@@ -2,7 +2,14 @@
 
 import argparse
 
-from fsrfer.cli.options import add_detector_arguments, add_model_argument, megapixels, path, positive
+from fsrfer.cli.options import (
+    add_detector_arguments,
+    add_device_argument,
+    add_model_argument,
+    megapixels,
+    path,
+    positive,
+)
 
 MIB = 2**20
 
@@ -54,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="processor threads of the recogniser (1: workers take the others)"
     )
+    add_device_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -77,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
         detector=options.detector,
         threads=options.threads,
         min_face=options.min_face,
+        device=options.device,
     )
     server.run(settings)
     return 0

@@ -5,12 +5,16 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsrfer.cli.options import path
+from fsrfer.cli.options import UNFINISHED, add_training_arguments, path, say
 from fsrfer.errors import FsrferError, FsrferWarning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lightning_fabric import Fabric
+
+    from fsrfer.recipes.classifier import ClassifierRecipe
+    from fsrfer.recipes.paper import PaperRecipe
     from fsrfer.recipes.schema import Recipe
     from fsrfer.training.classifier import Given, Trained
     from fsrfer.training.start import Start
@@ -54,12 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
-    parser.add_argument(
-        "--precision",
-        default="auto",
-        metavar="P",
-        help="of Lightning Fabric (default: bf16-mixed where the machine has it)",
-    )
+    add_training_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,10 +70,10 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.recipes.classifier import ClassifierRecipe
     from fsrfer.recipes.paper import PaperRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
-    from fsrfer.training.classifier import check_given, train_classifier
+    from fsrfer.training.classifier import check_given
     from fsrfer.training.compute import open_fabric
-    from fsrfer.training.paper import train_paper
-    from fsrfer.training.run import check_run
+    from fsrfer.training.loop import Paused
+    from fsrfer.training.run import check_run, is_begun
 
     recipe = load_recipe(options.recipe, options.changes)
     if options.max_steps is not None:
@@ -84,24 +83,45 @@ def run(options: argparse.Namespace) -> int:
         raise FsrferError(f"{recipe.name}: a comparison; run it by: fsrfer benchmark --recipe {options.recipe}")
     if isinstance(recipe, ClassifierRecipe):
         check_given(recipe, given)
-    fabric = open_fabric(options.devices, options.nodes, options.precision)
+    fabric = open_fabric(options.devices, options.nodes, options.precision, options.compiling, options.minutes)
     with ExitStack() as held:
         if fabric.is_global_zero:
             held.enter_context(locked(options.output))
-            check_run(options.output, recipe, options.resume)
+            # Whoever trains in sittings gives one command for all of them.
+            resume = options.resume or (options.minutes is not None and is_begun(options.output))
+            check_run(options.output, recipe, resume)
             # Told once: every face is decoded for it.
-            for told in shared_faces(sources) if len(sources) > 1 and not options.resume else ():
+            for told in shared_faces(sources) if len(sources) > 1 and not resume else ():
                 warnings.warn(told, FsrferWarning, stacklevel=1)
-        if isinstance(recipe, PaperRecipe):
-            measured_on, accuracies = train_paper(fabric, recipe, sources, options.output)
-        else:
-            trained = train_classifier(fabric, recipe, sources, options.output, given, options.max_steps)
+        try:
+            measured_on, accuracies = _trained(fabric, recipe, sources, options, given)
+        except Paused as paused:
             if not fabric.is_global_zero:
-                return 0
-            measured_on, accuracies = trained.data.validation, _release(trained, options.output / "model.onnx")
+                return 0  # another code would end all processes
+            say(f"fsrfer: {paused}; {options.minutes:g} minutes are over, the same command goes on")
+            return UNFINISHED
     if fabric.is_global_zero:
         _print(options.output, measured_on, accuracies)
     return 0
+
+
+def _trained(
+    fabric: "Fabric",
+    recipe: "ClassifierRecipe | PaperRecipe",
+    sources: "Mapping[str, Path]",
+    options: argparse.Namespace,
+    given: "Given",
+) -> "tuple[str, Mapping[str, float]]":
+    """Train, and make the model file of a classifier; what was measured, and the accuracies (in the first process)."""
+    from fsrfer.recipes.paper import PaperRecipe
+    from fsrfer.training.classifier import train_classifier
+    from fsrfer.training.paper import train_paper
+
+    if isinstance(recipe, PaperRecipe):
+        return train_paper(fabric, recipe, sources, options.output)
+    trained = train_classifier(fabric, recipe, sources, options.output, given, options.max_steps)
+    figures = _release(trained, options.output / "model.onnx") if fabric.is_global_zero else {}
+    return trained.data.validation, figures
 
 
 def _given(options: argparse.Namespace, recipe: "Recipe") -> "Given":
@@ -135,11 +155,13 @@ def _check_count(option: str, given: list[object], wanted: list[str], without: s
 
 
 def _start(name: str) -> "Start":
-    """A finished run, or an exported model, its seal checked."""
+    """A finished run, or an exported model, its seal checked. A folder that was passed on may have a model alone."""
     from fsrfer.model_file import verify_seal
+    from fsrfer.model_folder import RUN_FILES, is_listed
     from fsrfer.recognition.model import read_model
 
-    if Path(name).is_dir():
+    folder = Path(name)
+    if folder.is_dir() and (not is_listed(folder) or all((folder / file).is_file() for file in RUN_FILES)):
         return Path(name)
     data, where = read_model(name)
     verify_seal(data, where)

@@ -13,8 +13,9 @@ from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.training import build, loop
 from fsrfer.training.average import moving_average
 from fsrfer.training.checkpoint import Stateful
-from fsrfer.training.compute import descend, freeze, mean_over_processes, open_optimizer
+from fsrfer.training.compute import compiled, descend, freeze, mean_over_processes, open_optimizer
 from fsrfer.training.faces import Faces, TrainingData, as_maps
+from fsrfer.training.pace import Waits
 from fsrfer.training.pairs import PairSampler
 from fsrfer.training.schedule import set_learning_rate, warmup_cosine
 
@@ -29,6 +30,7 @@ class ImageSrTrainer:
     ) -> None:
         self.fabric, self.settings, self.valid = fabric, recipe.image_sr, valid
         self.restorer = fabric.to_device(restorer)
+        self.compute, self.waits = compiled(fabric, self.restorer), Waits(fabric.device)
         self.optimizer = open_optimizer(restorer, self.settings.optimizer)
         self.average = moving_average(restorer, self.settings.optimizer.ema_decay)
         self.sampler = PairSampler(fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="image-sr")
@@ -40,10 +42,11 @@ class ImageSrTrainer:
             step, settings.optimizer.warmup_steps, settings.loop.max_steps
         )
         set_learning_rate(self.optimizer, rate)
-        pairs = self.sampler.batch(step, settings.loop.batch_size)
+        with self.waits.fetching():
+            pairs = self.sampler.batch(step, settings.loop.batch_size)
         self.restorer.train()
         with self.fabric.autocast():
-            restored = self.restorer(pairs.lr / 255)
+            restored = self.compute(pairs.lr / 255)
         loss = F.l1_loss(restored.float(), pairs.hr / 255)
         descend(self.fabric, loss, self.restorer, self.optimizer)
         self.average.update_parameters(self.restorer)

@@ -91,6 +91,12 @@ class FaceDataset:
         return held.digest if isinstance(held, PackedPixels) else digest(self.load(index))
 
 
+def spread(dataset: FaceDataset, count: int) -> FaceDataset:
+    """The same data set with ``count`` of its faces at most, from all over it, in their order."""
+    rows = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
+    return FaceDataset(dataset.name, dataset.split, tuple(dataset.samples[row] for row in rows))
+
+
 def load_pixels(
     dataset: FaceDataset,
     size: int,

@@ -11,7 +11,7 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.output.charts import Point, histogram, share_bars, timeline
 from fsrfer.output.render import render
 from fsrfer.output.rows import Row
-from fsrfer.output.viewer import Viewer
+from fsrfer.output.viewer import SCRIPTS, Viewer
 from fsrfer.types import GroupEstimate, Share
 
 MOST_POINTS = 240
@@ -68,6 +68,7 @@ class Report:
             "page.html.jinja",
             report=self,
             styles=("style.css", "viewer.css") if self.viewer else ("style.css",),
+            scripts=SCRIPTS if self.viewer else (),
             bars=share_bars(shares) if shares else None,
             timeline=timeline(self.points, self.axis, self.clock) if has_course else None,
             sizes=histogram(self.sizes) if any(self.sizes.values()) else None,

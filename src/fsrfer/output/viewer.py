@@ -1,6 +1,6 @@
 """Pictures and their faces as a page can show them: chosen, made small enough, and put into one JSON document.
 
-The component is ``viewer.js`` with ``viewer.css`` in ``templates/``; ``fsrferViewer.mount(element, document)`` fills any
+The component is `SCRIPTS` with ``viewer.css`` in ``templates/``; ``fsrferViewer.mount(element, document)`` fills any
 element of any page with it. `Viewer.document` is the document, and all that the component needs.
 """
 
@@ -18,6 +18,9 @@ from fsrfer.output.colours import COLOURS
 from fsrfer.output.outline import TOO_SMALL
 from fsrfer.output.rows import face_to_dict
 from fsrfer.types import Face, Share, UInt8Image
+
+SCRIPTS = ("viewer_parts.js", "viewer_table.js", "viewer.js")
+"""Of the component, in the order in which a page runs them."""
 
 MOST_PICTURES = 24
 """On one page; of more, those with the most faces are chosen."""

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
 from fsrfer import images
+from fsrfer.artefacts.locating import locate
 from fsrfer.errors import FsrferError, InputError
 from fsrfer.group.estimate import estimate_group
 from fsrfer.images import ChannelOrder, ImageSource
@@ -50,7 +51,8 @@ class Recognizer:
         """Load the recogniser; the detector follows when it is first needed.
 
         Args:
-            model: a bundled model's name, the path of a model file, or an object that recognises crops.
+            model: a bundled model's name, the path of a model file or of a folder with one, or an object that recognises
+                crops.
             detector: ``fast``, ``default``, ``tiny``, the path of a YuNet ONNX file, or an object that finds faces.
             threads: for each of the two networks; None takes one for each processor granted.
             min_face: faces lower than this, in pixels, are listed, but never certain nor in the shares.
@@ -63,6 +65,44 @@ class Recognizer:
         """
         self._faces = FaceRecognizer(model, detector, threads, min_face, device)
         self._max_pixels = max_pixels
+        self._origin: str | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        detector: str | Path | FaceDetector = "default",
+        threads: int | None = None,
+        min_face: float = MIN_FACE,
+        max_pixels: int = images.MAX_PIXELS,
+        device: str = CPU,
+    ) -> Self:
+        """Load the recogniser from a folder that ``fsrfer push`` wrote, or from a repository of the Hugging Face hub.
+
+        Args:
+            source: the folder; or ``hf://owner/name`` or ``hf://owner/name@revision``, which is fetched into the hub's cache
+                (the extra ``hub``). Nothing else makes a request; what is there is not fetched again.
+            detector, threads, min_face, max_pixels, device: as above.
+
+        Raises:
+            DeviceError: the device cannot be used.
+            ModelError: there is no such folder or repository, or its model is damaged or not one of ours.
+
+        Example:
+            >>> Recognizer.from_pretrained("owner/name")
+            Traceback (most recent call last):
+            ...
+            fsrfer.errors.ModelError: owner/name: no folder there; for a repository of the hub write hf://owner/name
+        """
+        folder, origin = locate(source)
+        recognizer = cls(folder, detector, threads, min_face, max_pixels, device)
+        recognizer._origin = origin
+        return recognizer
+
+    @property
+    def origin(self) -> str | None:
+        """Where `from_pretrained` took the model from: a folder, or a repository with the full hash of its commit."""
+        return self._origin
 
     @property
     def info(self) -> ModelInfo:

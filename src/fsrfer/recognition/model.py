@@ -1,8 +1,7 @@
 """From face crops to probabilities, by a sealed model file on ONNX Runtime."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from fsrfer import images
 from fsrfer.errors import DataError, ModelError
 from fsrfer.labels import EXPRESSIONS, index_of
 from fsrfer.model_file import INFO_KEY, ModelInfo, verify_seal
+from fsrfer.model_folder import read_folder
 from fsrfer.recognition.devices import CPU, DEVICES, Device
 from fsrfer.recognition.runtime import choose_device, open_session
 from fsrfer.types import FloatArray, UInt8Image
@@ -23,6 +23,9 @@ EFFECTIVE = "effective_px"
 
 LEGIBLE = "legible"
 """Output of the graphs that tell how likely an expression can be told from a face at all."""
+
+DOUBT = 0.7
+"""Probability of the likeliest expression below which a face's mirror image is asked too, where a model averages both."""
 
 LEAST_EFFECTIVE = 1.0
 """Smallest effective height in pixels: estimates are not bounded by themselves, and logarithms are taken of them."""
@@ -44,10 +47,31 @@ class Answers:
     effective_px: FloatArray | None
     legible: FloatArray | None = None
 
+    def averaged(self, others: "Answers", places: NDArray[np.intp]) -> "Answers":
+        """With the mean of both at some places, and as they are elsewhere.
+
+        Args:
+            others: of as many crops as there are places.
+            places: rows, each once.
+        """
+        return Answers(
+            _averaged(self.probabilities, others.probabilities, places),
+            self.effective_px
+            if others.effective_px is None
+            else _averaged(self.effective_px, others.effective_px, places),
+            self.legible if others.legible is None else _averaged(self.legible, others.legible, places),
+        )
+
     def each(self) -> Iterator[tuple[FloatArray, float | None]]:
         """Crop by crop: its probabilities (float32, 7) and its effective height."""
         heights = [None] * len(self.probabilities) if self.effective_px is None else self.effective_px.tolist()
         return zip(self.probabilities, heights, strict=True)
+
+
+def _averaged(rows: FloatArray | None, others: FloatArray, places: NDArray[np.intp]) -> FloatArray:
+    mixed = np.array(rows, np.float32)
+    mixed[places] = (mixed[places] + others) / 2
+    return mixed
 
 
 def bundled_models() -> list[str]:
@@ -61,18 +85,23 @@ def bundled_models() -> list[str]:
 def read_model(name: str | Path) -> tuple[bytes, str]:
     """The content of a model, by its bundled name or its path, and what to call it in messages.
 
+    Args:
+        name: a bundled model's name, or the path of a model file or of a folder that holds one.
+
     Raises:
-        ModelError: there is no such model, or its file cannot be read.
+        ModelError: there is no such model, its file cannot be read, or it is not the one its folder lists.
     """
     if str(name) in bundled_models():
         return (resources.files("fsrfer") / "weights" / f"{name}.onnx").read_bytes(), f"the bundled model {name!r}"
     try:
+        if Path(name).is_dir():
+            return read_folder(Path(name)), str(name)
         return Path(name).read_bytes(), str(name)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         bundled = ", ".join(bundled_models()) or "none"
         raise ModelError(
-            f"{name}: no model there ({reason}); name an .onnx file, or a bundled model ({bundled})"
+            f"{name}: no model there ({reason}); name an .onnx file, a folder with one, or a bundled model ({bundled})"
         ) from error
 
 
@@ -89,7 +118,7 @@ class ExpressionModel:
         """Load a model, once its seal is found whole.
 
         Args:
-            name: a bundled model's name, or the path of a model file.
+            name: see `read_model`.
             threads: see `open_session`.
             device: see `choose_device`.
 
@@ -130,9 +159,20 @@ class ExpressionModel:
 
         Args:
             crops: as for `probabilities`.
-            mirror: whether to average with their mirror images where the model asks for it, which is twice the work.
+            mirror: whether to average with their mirror images where the model asks for it. Only faces in doubt are asked
+                twice (`DOUBT`): of the others the mirror image hardly ever changes the answer.
         """
-        parts = [self._answers_of_batch(batch, count, mirror) for batch, count in batches(crops, DEVICES[self.device])]
+        answers = self._view(crops)
+        doubted = np.flatnonzero(answers.probabilities.max(axis=1, initial=0) < DOUBT)
+        if mirror and self.info.flip and len(doubted):
+            answers = answers.averaged(self._view(crops[doubted][:, :, ::-1]), doubted)
+        if answers.effective_px is None:
+            return answers
+        return replace(answers, effective_px=answers.effective_px.clip(LEAST_EFFECTIVE, self.info.size))
+
+    def _view(self, crops: UInt8Image) -> Answers:
+        """Answers to the crops as they are."""
+        parts = [self._answers_of_batch(batch, count) for batch, count in batches(crops, DEVICES[self.device])]
         if len(parts) == 1:
             return parts[0]
         rows = np.concatenate([np.zeros((0, len(EXPRESSIONS)), np.float32), *(part.probabilities for part in parts)])
@@ -145,17 +185,11 @@ class ExpressionModel:
             np.concatenate([none, *legible]) if LEGIBLE in self._outputs else None,
         )
 
-    def _answers_of_batch(self, crops: UInt8Image, count: int, mirror: bool) -> Answers:
+    def _answers_of_batch(self, crops: UInt8Image, count: int) -> Answers:
         """Answers of the first ``count`` crops; those that follow fill up the batch."""
-        faces = as_network_input(crops)
-        views = [faces, np.ascontiguousarray(faces[..., ::-1])] if self.info.flip and mirror else [faces]
-        runs = [self._session.run(self._outputs, {"faces": view}) for view in views]
-        logits, *rest = ([output[:count] for output in views] for views in zip(*runs, strict=True))
-        probabilities = _mean([softmax(view / self.info.temperature) for view in logits])[:, self._columns]
-        means = (_mean([view.reshape(count) for view in output]) for output in rest)
-        told = dict(zip(self._outputs[1:], means, strict=True))
-        if EFFECTIVE in told:
-            told[EFFECTIVE] = np.minimum(np.maximum(told[EFFECTIVE], LEAST_EFFECTIVE), self.info.size)
+        logits, *rest = self._session.run(self._outputs, {"faces": as_network_input(crops)})
+        probabilities = softmax(logits[:count] / self.info.temperature)[:, self._columns]
+        told = {name: output.reshape(-1)[:count] for name, output in zip(self._outputs[1:], rest, strict=True)}
         return Answers(probabilities, told.get(EFFECTIVE), told.get(LEGIBLE))
 
 
@@ -204,11 +238,6 @@ def _columns(labels: Iterable[str], where: str) -> list[int]:
     if sorted(positions) != list(range(len(EXPRESSIONS))):
         raise ModelError(f"{where}: its labels are not the seven expressions, each once")
     return [positions.index(index) for index in range(len(EXPRESSIONS))]
-
-
-def _mean(views: Sequence[NDArray[np.floating]]) -> FloatArray:
-    """The mean of arrays of one shape, float32: for a few small ones quicker than `numpy.mean`."""
-    return np.asarray(reduce(np.add, views) / len(views), np.float32)
 
 
 def _outputs(session: Any, where: str) -> list[str]:

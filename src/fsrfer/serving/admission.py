@@ -1,4 +1,7 @@
-"""How many requests are under way, and how much memory their bodies take: those beyond are refused at once."""
+"""How many requests are under way, and how much memory their bodies take: those beyond are refused at once.
+
+A body that is still coming takes no place among those that are worked on: slow clients would take all places.
+"""
 
 import asyncio
 import random
@@ -6,6 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from fsrfer.serving.problems import CLOSE, ProblemError
+
+COMING = 8
+"""Bodies that may be coming, for each request that may be worked on."""
 
 LAST_SECONDS = 3.0
 """For bodies that are still coming when the service is stopped."""
@@ -16,6 +22,7 @@ class Admission:
 
     Attributes:
         under_way: requests that were let in and are not answered yet.
+        whole: those of them whose bodies are here.
         held: bytes of their bodies.
         open: whether new ones are let in.
     """
@@ -24,14 +31,14 @@ class Admission:
         """Let in so many.
 
         Args:
-            most: requests at a time.
+            most: requests that are worked on at a time; `COMING` times as many may still send their bodies.
             most_bytes: of all their bodies.
             wait: seconds that who comes after so many requests has to wait.
             longest_wait: seconds that nobody should have to wait; what was let in must not be lost to its time limit.
         """
         self._most, self._most_bytes, self._wait, self._longest_wait = most, most_bytes, wait, longest_wait
         self._coming: set[asyncio.Timeout] = set()
-        self.under_way = self.held = 0
+        self.under_way = self.whole = self.held = 0
         self.open = True
 
     def close(self) -> None:
@@ -56,22 +63,37 @@ class Admission:
 
     @contextmanager
     def admitted(self) -> Iterator["Reservation"]:
-        """A place among those under way, and the memory that is taken in it.
+        """Leave to send a body, and the memory that is taken for it.
 
         Raises:
-            ProblemError: there is none.
+            ProblemError: nobody is let in, or it would be sent for nothing.
         """
         if not self.open:
             raise self.full("the service is about to stop")
-        if self.under_way >= self._most or self._wait(self.under_way) > self._longest_wait:
-            raise self.full("too many requests are under way")
+        self._check_place()
+        if self.under_way >= COMING * self._most:
+            raise self.full("too many bodies are coming")
         self.under_way += 1
         reservation = Reservation(self)
         try:
             yield reservation
         finally:
             self.under_way -= 1
+            self.whole -= reservation.is_whole
             self.held -= reservation.held
+
+    def enter(self) -> None:
+        """A place among those that are worked on.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        self._check_place()
+        self.whole += 1
+
+    def _check_place(self) -> None:
+        if self.whole >= self._most or self._wait(self.whole) > self._longest_wait:
+            raise self.full("too many requests are under way")
 
     def take(self, size: int) -> None:
         """Memory for a part of a body.
@@ -85,7 +107,7 @@ class Admission:
 
     def full(self, why: str) -> ProblemError:
         """What is told to who cannot be let in: when to try again, not all at the same moment."""
-        wait = self._wait(self.under_way) * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
+        wait = self._wait(self.whole) * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
         seconds = min(60, max(1, round(wait)))
         return ProblemError(503, "full", f"{why}; try again in {seconds} s", {"Retry-After": str(seconds), **CLOSE})
 
@@ -95,7 +117,7 @@ class Reservation:
 
     def __init__(self, admission: Admission):
         self._admission = admission
-        self.held = 0
+        self.held, self.is_whole = 0, False
         self.coming = admission.coming
 
     def take(self, size: int) -> None:
@@ -106,6 +128,15 @@ class Reservation:
         """
         self._admission.take(size)
         self.held += size
+
+    def enter(self) -> None:
+        """Be worked on, now that the body is here.
+
+        Raises:
+            ProblemError: there is no place any more.
+        """
+        self._admission.enter()
+        self.is_whole = True
 
 
 def _shorten(limit: asyncio.Timeout) -> None:

@@ -18,6 +18,7 @@ from fsrfer.serving.examples import CROPS, PHOTOS, PICTURES
 from fsrfer.serving.guard import Guard
 from fsrfer.serving.information import Health, ServiceInfo, information
 from fsrfer.serving.live import Live
+from fsrfer.serving.page import page_routes
 from fsrfer.serving.problems import Problem, ProblemError, described
 from fsrfer.serving.service import Service, unless_gone
 from fsrfer.serving.uploads import ClientGoneError, UploadLimits, read_uploads
@@ -65,6 +66,7 @@ def application(service: Service, figures: metrics.Metrics, live: Live) -> FastA
     app.include_router(video_routes(service))
     app.add_api_websocket_route("/v1/live", live.serve)
     _add_state(app, service, figures)
+    app.router.routes.extend(page_routes())
     return app
 
 
@@ -84,6 +86,7 @@ def _add_recognition(app: FastAPI, service: Service, figures: metrics.Metrics) -
         smallest = SmallestGroup(settings.min_group) if aggregate_only else settings.smallest
         with service.admission.admitted() as reservation:
             uploads = await read_uploads(request, limits, reservation)
+            reservation.enter()
             figures.pictures(len(uploads))
             results = await unless_gone(lambda: _gone(request), service.photos(uploads), settings.seconds)
             return JSONResponse(predicted(results, info, service.recognizer.device, smallest))
@@ -101,6 +104,7 @@ def _add_recognition(app: FastAPI, service: Service, figures: metrics.Metrics) -
             raise ProblemError(403, "aggregate-only", "nothing of single faces is told here; use /v1/predict")
         with service.admission.admitted() as reservation:
             uploads = await read_uploads(request, limits, reservation)
+            reservation.enter()
             figures.pictures(len(uploads))
             results = await unless_gone(lambda: _gone(request), service.crops(uploads), settings.seconds)
             return JSONResponse({"crops": [result.to_dict() for result in results]})

@@ -15,13 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fsrfer.serving import logs
 from fsrfer.serving.metrics import Metrics
+from fsrfer.serving.page import PATHS
 from fsrfer.serving.problems import CLOSE, ProblemError
 from fsrfer.serving.settings import ServiceSettings
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """Paths that are asked for by machines which know neither names nor tokens, and that tell nothing."""
 
-WITHOUT_TOKEN = OPEN | {"/openapi.json"}
+WITHOUT_TOKEN = OPEN | PATHS | {"/openapi.json"}
 
 SECURITY = {
     "Cache-Control": "no-store",

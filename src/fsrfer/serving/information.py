@@ -49,6 +49,7 @@ class ServiceInfo:
         version: of fsrfer.
         model: of the recogniser.
         detector: its name.
+        device: that faces are recognised on, such as ``cpu``.
         min_face: smallest height of a face that is counted, in pixels.
         aggregate_only: whether nothing of single faces is told to anyone.
         min_group: smallest group that is told of where nothing of single faces is.
@@ -58,6 +59,7 @@ class ServiceInfo:
     version: str
     model: ModelFacts
     detector: str
+    device: str
     min_face: float
     aggregate_only: bool
     min_group: int
@@ -72,6 +74,7 @@ def information(service: Service) -> ServiceInfo:
         version=__version__,
         model=ModelFacts(info.name, info.version, model.sha256, list(info.labels), info.certain_from, info.certain_px),
         detector=str(settings.detector).replace("\\", "/").rpartition("/")[2],
+        device=service.recognizer.device,
         min_face=settings.min_face,
         aggregate_only=settings.aggregate_only,
         min_group=settings.min_group,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,12 +14,6 @@ START_SECONDS = 60.0
 
 PAUSE = 1.0
 """Seconds until a worker that could not be started is tried again."""
-
-FIRST_SECONDS = 0.25
-"""What a picture is thought to take before any was looked at."""
-
-WEIGHT_OF_NEWEST = 0.1
-"""Of the last picture, in the mean of what they take."""
 
 PICTURES_A_WORKER = 2000
 """After so many a worker is replaced, so that what decoders leak stays small."""
@@ -62,8 +55,6 @@ class WorkerPool:
         self._queue: asyncio.Queue[_Job] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._workers: set[_Worker] = set()
-        self._mean = FIRST_SECONDS
-        self._pending = 0
         self.lost = 0
 
     @property
@@ -95,15 +86,7 @@ class WorkerPool:
         """
         job = _Job(request)
         self._queue.put_nowait(job)
-        self._pending += 1
-        try:
-            return await job.answer
-        finally:
-            self._pending -= 1
-
-    def wait(self, requests: int) -> float:
-        """Seconds that who comes after so many requests has to wait, as long as pictures take what the last ones did."""
-        return max(requests, self._pending) * self._mean / self._count
+        return await job.answer
 
     async def close(self) -> None:
         """End all workers."""
@@ -126,7 +109,6 @@ class WorkerPool:
                 worker = await self._replacement(worker)
 
     async def _do(self, worker: "_Worker", job: _Job) -> None:
-        began = time.monotonic()
         try:
             async with asyncio.timeout(self._seconds):
                 reply = await worker.ask(job.request)
@@ -145,8 +127,6 @@ class WorkerPool:
         else:
             if not job.answer.done():
                 job.answer.set_result(reply)
-        finally:
-            self._mean += WEIGHT_OF_NEWEST * (time.monotonic() - began - self._mean)
 
     async def _replacement(self, worn: "_Worker") -> "_Worker":
         await worn.end()

@@ -20,6 +20,9 @@ from fsrfer.serving.settings import ServiceSettings
 MOST_CONNECTIONS = 2000
 """Open sockets beyond which the server itself answers 503: a last fuse, the service's own limits are lower."""
 
+SPARE_FILES = 200
+"""Descriptors that are kept for what is no connection: workers, videos, the log."""
+
 LONGEST_HEAD = 16 * 1024
 """Bytes of a request's head."""
 
@@ -31,12 +34,26 @@ def run(settings: ServiceSettings) -> None:
     """Serve until a signal comes, and end what is under way.
 
     Raises:
+        DeviceError: the device cannot be used.
         InputError: it would be open to a network without a token, cannot listen there, or its workers do not start.
         ModelError: a model is missing, damaged, or not one of ours.
     """
     settings.check()
     with _bound(settings) as listener, logs.to_stderr():
         asyncio.run(_serve(settings, listener))
+
+
+def allow_files(wanted: int) -> int:
+    """How many files and connections this process may have open, raised to what is wanted where the system lets it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 def _bound(settings: ServiceSettings) -> socket.socket:
@@ -89,7 +106,7 @@ def _configured(service: Service) -> uvicorn.Config:
         ws_max_size=LARGEST_FRAME,
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=LONGEST_HEAD,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=max(1, min(MOST_CONNECTIONS, allow_files(MOST_CONNECTIONS + SPARE_FILES) - SPARE_FILES)),
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.stop_seconds),
         access_log=False,
@@ -128,9 +145,11 @@ class _Server(uvicorn.Server):
 
 
 class TimedProtocol(H11Protocol):
-    """HTTP/1.1 whose connections are closed when the head of a request does not come in time."""
+    """HTTP/1.1 whose connections are closed when a request's head does not come in time, or its answer is not taken."""
 
     head_seconds = 10.0
+    send_seconds = 30.0
+    _untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -140,7 +159,20 @@ class TimedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._deadline.cancel()
+        if self._untaken:
+            self._untaken.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to take what is written."""
+        super().pause_writing()
+        self._untaken = self.loop.call_later(self.send_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It takes it."""
+        super().resume_writing()
+        if self._untaken:
+            self._untaken.cancel()
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next head."""
@@ -149,6 +181,7 @@ class TimedProtocol(H11Protocol):
         super().on_response_complete()
 
     def _close_if_idle(self) -> None:
-        """Close what has sent no whole head since it was last answered."""
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+        """Close what has sent no whole head since it was last answered, or still sends the body of what was answered."""
+        idle = self.conn.their_state is h11.IDLE or self.conn.our_state is h11.DONE
+        if idle and not self.transport.is_closing():
             self.transport.abort()

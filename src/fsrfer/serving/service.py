@@ -15,6 +15,7 @@ from fsrfer.serving import wire
 from fsrfer.serving.admission import Admission
 from fsrfer.serving.batching import Batches
 from fsrfer.serving.jobs import Jobs
+from fsrfer.serving.pace import Pace
 from fsrfer.serving.pool import TookTooLongError, WorkerLostError, WorkerPool
 from fsrfer.serving.problems import ProblemError
 from fsrfer.serving.settings import ServiceSettings
@@ -36,6 +37,7 @@ class Service:
         settings: what it was told.
         recognizer: of the faces.
         pool: the workers.
+        pace: how quickly pictures are answered.
         admission: what is under way.
         jobs: videos.
         ready: whether it can answer.
@@ -45,10 +47,13 @@ class Service:
         """Load the recogniser.
 
         Raises:
+            DeviceError: the device cannot be used.
             ModelError: a model is missing, damaged, or not one of ours.
         """
         self.settings = settings
-        self.recognizer = FaceRecognizer(settings.model, settings.detector, settings.threads or 1, settings.min_face)
+        self.recognizer = FaceRecognizer(
+            settings.model, settings.detector, settings.threads or 1, settings.min_face, settings.device
+        )
         _ = self.recognizer.detector  # so that a missing one is known before workers fail over it
         info = self.recognizer.model.info
         plan = WorkerPlan(
@@ -60,7 +65,8 @@ class Service:
             seconds=settings.picture_seconds,
         )
         self.pool = WorkerPool(plan.command(), settings.processes, settings.picture_seconds)
-        self.admission = Admission(settings.queue, settings.memory, self.pool.wait, settings.seconds * LONGEST_WAIT)
+        self.pace = Pace(settings.processes)
+        self.admission = Admission(settings.queue, settings.memory, self.pace.wait, settings.seconds * LONGEST_WAIT)
         self.jobs = Jobs(settings)
         self._batches = Batches(self.recognizer)
         self.started = time.time()
@@ -112,6 +118,10 @@ class Service:
         return wire.greys(reply.blobs[3], height, width, 3), reply.detections(faces)
 
     async def _photo(self, upload: Upload) -> PhotoResult:
+        with self.pace.picture():
+            return await self._looked_at(upload)
+
+    async def _looked_at(self, upload: Upload) -> PhotoResult:
         reply = await self._look("faces", upload)
         width, height, faces = (reply.number(name) for name in ("width", "height", "faces"))
         found = reply.detections(faces)

@@ -9,6 +9,7 @@ from pathlib import Path
 from fsrfer.errors import InputError
 from fsrfer.group.withholding import SmallestGroup
 from fsrfer.recognition.certainty import MIN_FACE
+from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.runtime import granted_processors
 
 LEAST_TOKEN = 16
@@ -43,6 +44,7 @@ class ServiceSettings:
         video_seconds: that watching one may take.
         keep_seconds: that its result is kept for.
         model, detector, threads, min_face: as for `fsrfer.Recognizer`.
+        device: that faces are recognised on, as for `fsrfer.Recognizer`; workers find them on the processor.
     """
 
     host: str = "127.0.0.1"
@@ -72,6 +74,12 @@ class ServiceSettings:
     detector: str | Path = "default"
     threads: int | None = None
     min_face: float = MIN_FACE
+    device: str = CPU
+
+    @property
+    def video_upload_seconds(self) -> float:
+        """For the body of a video, which may come as slowly as those of pictures."""
+        return self.upload_seconds * max(1.0, self.max_video / self.max_upload)
 
     @property
     def smallest(self) -> SmallestGroup:

@@ -36,7 +36,7 @@ _AGGREGATE = Query(description="Tell nothing of single faces, and nothing of few
 def video_routes(service: Service) -> APIRouter:
     """The routes of a service's videos."""
     router, settings = APIRouter(prefix="/v1/video", tags=["video"]), service.settings
-    limits = UploadLimits(settings.max_video, 1, settings.upload_seconds)
+    limits = UploadLimits(settings.max_video, 1, settings.video_upload_seconds)
 
     @router.post(
         "",

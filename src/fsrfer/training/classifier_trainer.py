@@ -13,8 +13,9 @@ from fsrfer.networks.expression import ExpressionNetwork, ExpressionOutput
 from fsrfer.recipes.sections import LoopSettings, OptimizerSettings
 from fsrfer.training.average import moving_average
 from fsrfer.training.checkpoint import Stateful
-from fsrfer.training.compute import descend, mean_over_processes, open_optimizer, place
+from fsrfer.training.compute import compiled, descend, mean_over_processes, open_optimizer, place
 from fsrfer.training.faces import Faces, as_maps
+from fsrfer.training.pace import Waits
 from fsrfer.training.randomness import seed_everything
 from fsrfer.training.schedule import set_learning_rate, warmup_cosine
 from fsrfer.training.teaching import teacher_logits
@@ -66,8 +67,11 @@ class ClassifierTrainer:
         valid: Faces,
         teachers: Sequence[nn.Module] = (),
     ) -> None:
-        self.fabric, self.plan, self.valid, self.teachers = fabric, plan, valid, teachers
+        self.fabric, self.plan, self.valid = fabric, plan, valid
+        self.teachers = [compiled(fabric, teacher) for teacher in teachers]
         self.network = place(fabric, network)
+        self.compute = compiled(fabric, self.network.analyse)
+        self.waits = Waits(fabric.device)
         self.views = ViewSampler(fabric, plan.views, train)
         self.optimizer = open_optimizer(network, plan.optimizer)
         self.average = moving_average(network, plan.optimizer.ema_decay)
@@ -92,7 +96,8 @@ class ClassifierTrainer:
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """The losses of the step's batch, each with its coefficient; those whose coefficient is 0 are left out."""
-        views = self.views.batch(step)
+        with self.waits.fetching():
+            views = self.views.batch(step)
         output = self.analyse(views.faces)
         logits = output.logits.float()
         losses = {"classification": classification_loss(logits, views.votes, views.weights)}
@@ -108,7 +113,7 @@ class ClassifierTrainer:
         """What the network makes of faces, in training."""
         self.network.train()
         with self.fabric.autocast():
-            return self.network.analyse(faces)
+            return self.compute(faces)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -1,8 +1,12 @@
 """Where a training runs: Lightning Fabric, opened from three numbers, so that one command serves a laptop and a cluster."""
 
+import importlib.util
 import logging
+import math
+import time
 import warnings
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -13,6 +17,7 @@ from fsrfer.recipes.sections import OptimizerSettings
 from fsrfer.training.muon import Muon
 
 Network = TypeVar("Network", bound=nn.Module)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def fastest_precision() -> str:
@@ -25,28 +30,77 @@ def fastest_precision() -> str:
     return "bf16-mixed" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "32-true"
 
 
-def open_fabric(devices: int, nodes: int, precision: str = "auto") -> Fabric:
+class Machine(Fabric):
+    """A Fabric that also says how networks compute, and until when.
+
+    Attributes:
+        backend: of `torch.compile`; None leaves networks as they are.
+        deadline: on `time.monotonic`'s clock, after which a training stops with what it has saved.
+    """
+
+    backend: str | None = None
+    deadline: float = math.inf
+
+
+def compiles(word: Literal["auto", "on", "off"]) -> bool:
+    """Whether networks are compiled: ``auto`` does where there is a GPU and Triton, which writes its programs."""
+    there = torch.cuda.is_available() and importlib.util.find_spec("triton") is not None
+    return word == "on" or (word == "auto" and there)
+
+
+def open_fabric(
+    devices: int,
+    nodes: int,
+    precision: str = "auto",
+    compiling: Literal["auto", "on", "off"] = "off",
+    minutes: float | None = None,
+) -> Machine:
     """A launched Fabric.
 
     Args:
         devices: processes on this machine (a GPU each where there are some).
         nodes: machines.
         precision: such as ``bf16-mixed`` or ``32-true``; ``auto`` takes the `fastest_precision`.
+        compiling: see `compiles`.
+        minutes: after which trainings stop with what they have saved; None for never.
 
     Raises:
-        TrainingError: numbers below one, or a precision Fabric does not know.
+        TrainingError: numbers below one, no time, or a precision Fabric does not know.
     """
     if devices < 1 or nodes < 1:
         raise TrainingError(f"--devices {devices} --nodes {nodes}: both must be at least 1")
+    if minutes is not None and not minutes > 0:
+        raise TrainingError(f"--minutes {minutes:g}: must be above 0")
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning_fabric")
     try:
         precision = fastest_precision() if precision == "auto" else precision
-        fabric = Fabric(devices=devices, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
+        fabric = Machine(devices=devices, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
     except ValueError as error:
         raise TrainingError(f"--precision {precision}: {str(error).splitlines()[0]}") from error
+    fabric.backend = "inductor" if compiles(compiling) else None
+    fabric.deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
     fabric.launch()
     return fabric
+
+
+def time_is_up(fabric: Fabric, *, together: bool) -> bool:
+    """Whether a training is to stop now.
+
+    Args:
+        fabric: says until when.
+        together: whether all processes ask now; several stop at such a moment only, when the first one's time is up.
+    """
+    deadline = getattr(fabric, "deadline", math.inf)
+    if deadline == math.inf or (fabric.world_size > 1 and not together):
+        return False
+    return bool(fabric.broadcast(time.monotonic() >= deadline))
+
+
+def compiled(fabric: Fabric, function: Function) -> Function:
+    """A network or a method of one, compiled where the command says so; its weights keep their names."""
+    backend = getattr(fabric, "backend", None)
+    return function if backend is None else cast("Function", torch.compile(function, backend=backend, dynamic=False))
 
 
 def descend(fabric: Fabric, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fsrfer.networks.legibility import LegibilityNetwork
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.legibility_samples import Samples
+from fsrfer.training.pace import Waits
 from fsrfer.training.randomness import batch_indices, generator, seed_everything
 from fsrfer.training.schedule import set_learning_rate, warmup_cosine
 from fsrfer.types import UInt8Image
@@ -52,6 +53,7 @@ class LegibilityTrainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
         )
+        self.waits = Waits(torch.device("cpu"))
         self._pixels, self._told = torch.from_numpy(train.pixels), torch.from_numpy(train.told)
 
     @property
@@ -63,10 +65,11 @@ class LegibilityTrainer:
         """Learn from one batch."""
         plan = self.plan
         seed_everything(plan.seed, "dropout", step)
-        rows = batch_indices(plan.seed, step, len(self._told), BATCH)
-        mirrored = torch.rand(BATCH, generator=generator(plan.seed, "mirror", step)) < 0.5
-        faces = self._pixels[rows, None].float()
-        faces = torch.where(mirrored[:, None, None, None], faces.flip(-1), faces)
+        with self.waits.fetching():
+            rows = batch_indices(plan.seed, step, len(self._told), BATCH)
+            mirrored = torch.rand(BATCH, generator=generator(plan.seed, "mirror", step)) < 0.5
+            faces = self._pixels[rows, None].float()
+            faces = torch.where(mirrored[:, None, None, None], faces.flip(-1), faces)
         factor = warmup_cosine(step, plan.max_steps // 20, plan.max_steps)
         set_learning_rate(self.optimizer, plan.learning_rate * factor)
         self.network.train()

@@ -6,6 +6,7 @@ import io
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,10 +26,19 @@ from fsrfer.errors import TrainingError
 from fsrfer.files import write_text
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import checkpoint
+from fsrfer.training.compute import time_is_up
+from fsrfer.training.pace import Pace, Waits
+
+
+class Paused(Exception):  # noqa: N818 - nothing went wrong
+    """The time of this sitting is up: what was done is saved, and more is left to do."""
 
 
 class Trainee(Protocol):
     """What the loop drives. Each step must depend on nothing but the state and the step's number."""
+
+    waits: Waits
+    """Where the time goes that its steps wait for faces."""
 
     def train_step(self, step: int) -> Mapping[str, Tensor | float]:
         """Do one step; returns its losses, each a scalar, which the loop reads when it needs them."""
@@ -46,6 +56,7 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
 
     Raises:
         TrainingError: a loss is not a finite number; the last good checkpoint stays.
+        Paused: the time is up, `compute.Machine.deadline`; the step that was running is done and saved.
     """
     checkpoints, log = folder / "checkpoints" / stage, MetricsLog(folder / f"metrics-{stage}.csv")
     step = _restored(trainee, checkpoints)
@@ -53,33 +64,60 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
     log.drop_after(step)
     with _progress(fabric) as progress, _board(fabric, folder / "tensorboard" / stage, step) as board:
         bar = progress.add_task(f"{folder.name}: {stage}", total=settings.max_steps, completed=step, note="")
-        started, begun, rate = time.monotonic(), step, ""
+        started, pace, rate = time.monotonic(), Pace(trainee.waits), ""
         losses: dict[str, float] = {}
         while step < settings.max_steps:
-            computed = trainee.train_step(step)
-            step += 1
-            last = step == settings.max_steps
-            if prompt or last or step % settings.log_every == 0 or step % settings.checkpoint_every == 0:
-                losses = {name: float(value) for name, value in computed.items()}
-                _require_finite(losses, step, stage, checkpoints)
+            with pace.step():
+                computed = trainee.train_step(step)
+                step += 1
+                due = _Due.at(step, settings)
+                up = time_is_up(fabric, together=due.anything)
+                if prompt or due.anything or up:
+                    losses = {name: float(value) for name, value in computed.items()}
+            _require_finite(losses, step, stage, checkpoints)
             row: dict[str, float] = {}
-            if step % settings.log_every == 0 or last:
-                seconds = time.monotonic() - started
-                row = {**losses, "seconds": seconds}
-                rate = f"{(step - begun) / seconds:.3g} steps/s "
-            if step % settings.validate_every == 0 or last:
+            if due.log:
+                figures = pace.figures()
+                row = {**losses, "seconds": time.monotonic() - started, **figures}
+                rate = _told(figures)
+            if due.validation:
                 row.update(trainee.validate())
             if row and fabric.is_global_zero:
                 log.write(step, row)
                 for name, value in row.items():
                     board.add_scalar(name, value, step)
-            if step % settings.checkpoint_every == 0 or last:
+            if due.checkpoint or up:
                 if fabric.is_global_zero:
                     log.flush()
                     checkpoint.save(checkpoints, step, checkpoint.state_of(trainee.parts))
                 fabric.barrier()
+            if up and step < settings.max_steps:
+                raise Paused(f"{folder}: stage {stage}, step {step} of {settings.max_steps}")
             told = " ".join(f"{key} {value:.4g}" for key, value in losses.items())
             progress.update(bar, completed=step, note=rate + told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is to be done after a step."""
+
+    log: bool
+    validation: bool
+    checkpoint: bool
+
+    @classmethod
+    def at(cls, step: int, settings: LoopSettings) -> "_Due":
+        last = step == settings.max_steps
+        every = (settings.log_every, settings.validate_every, settings.checkpoint_every)
+        return cls(*(last or step % steps == 0 for steps in every))
+
+    @property
+    def anything(self) -> bool:
+        return self.log or self.validation or self.checkpoint
+
+
+def _told(figures: Mapping[str, float]) -> str:
+    return f"{figures['steps_per_second']:.3g} steps/s, {figures['waiting_for_data']:.0%} waiting for data "
 
 
 def _board(fabric: Fabric, folder: Path, step: int) -> Any:

@@ -19,8 +19,9 @@ from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.training.average import moving_average
 from fsrfer.training.checkpoint import Stateful
-from fsrfer.training.compute import descend, mean_over_processes
+from fsrfer.training.compute import compiled, descend, mean_over_processes
 from fsrfer.training.faces import Faces, as_maps
+from fsrfer.training.pace import Waits
 from fsrfer.training.pairs import Pairs, PairSampler
 from fsrfer.training.schedule import set_learning_rate, step_decay
 
@@ -94,6 +95,7 @@ class PretrainingTrainer:
     ) -> None:
         self.fabric, self.settings, self.fixed, self.valid = fabric, recipe.pretraining, fixed, valid
         self.generator = fabric.to_device(generator)
+        self.compute, self.waits = compiled(fabric, self.generator), Waits(fabric.device)
         self.optimizer = torch.optim.Adam(generator.parameters(), lr=self.settings.learning_rate)
         self.sampler = PairSampler(
             fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="pretraining"
@@ -105,8 +107,10 @@ class PretrainingTrainer:
         set_learning_rate(
             self.optimizer, settings.learning_rate * step_decay(step, settings.milestones, settings.decay)
         )
-        features = extract(self.fabric, self.fixed, self.sampler.batch(step, self.settings.loop.batch_size))
-        loss = feature_loss(super_resolve(self.fabric, self.generator, features.lr), features.hr, coefficient=1.0)
+        with self.waits.fetching():
+            pairs = self.sampler.batch(step, settings.loop.batch_size)
+        features = extract(self.fabric, self.fixed, pairs)
+        loss = feature_loss(super_resolve(self.fabric, self.compute, features.lr), features.hr, coefficient=1.0)
         descend(self.fabric, loss, self.generator, self.optimizer)
         return {"loss": mean_over_processes(self.fabric, loss)}
 
@@ -140,6 +144,7 @@ class AdversarialTrainer:
         self.loss = adversarial_loss(self.settings.loss)
         rate, betas = self.settings.learning_rate, (self.settings.beta1, 0.999)
         self.generator, self.discriminator = fabric.to_device(generator), fabric.to_device(discriminator)
+        self.compute, self.waits = compiled(fabric, self.generator), Waits(fabric.device)
         self.g_optimizer = torch.optim.Adam(generator.parameters(), lr=rate, betas=betas)
         self.d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=rate, betas=betas)
         self.average = moving_average(generator, self.settings.ema_decay)
@@ -152,8 +157,10 @@ class AdversarialTrainer:
         rate = self.settings.learning_rate * step_decay(step, self.settings.milestones, self.settings.decay)
         for optimizer in (self.g_optimizer, self.d_optimizer):
             set_learning_rate(optimizer, rate)
-        features = extract(self.fabric, self.fixed, self.sampler.batch(step, self.settings.loop.batch_size))
-        feat_sr = super_resolve(self.fabric, self.generator, features.lr)
+        with self.waits.fetching():
+            pairs = self.sampler.batch(step, self.settings.loop.batch_size)
+        features = extract(self.fabric, self.fixed, pairs)
+        feat_sr = super_resolve(self.fabric, self.compute, features.lr)
         output_sr = self.fixed.head(feat_sr)
         weights = classification_aware_weight(output_sr.logits, features.labels) if self.settings.reweight else None
         losses: dict[str, Tensor] = {}

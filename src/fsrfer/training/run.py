@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fsrfer.errors import RecipeError, TrainingError
 from fsrfer.files import atomic_path, write_text
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.model_folder import require_listed
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.version import __version__
@@ -27,12 +28,17 @@ def check_run(folder: Path, recipe: Recipe, resume: bool) -> None:
         TrainingError: the folder holds a run and ``resume`` was not asked for, or holds none and it was.
         RecipeError: the recipe differs from the one the run was begun with.
     """
-    exists = (folder / RECIPE_FILE).exists()
+    exists = is_begun(folder)
     if exists and not resume:
         raise TrainingError(f"{folder}: holds a run already; add --resume to resume it, or choose another folder")
     if resume and not exists:
         raise TrainingError(f"{folder}: there is no run to resume; leave out --resume, or name the run's folder")
     _require_same(folder, recipe)
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    return (folder / RECIPE_FILE).exists()
 
 
 def begin_or_resume(folder: Path, recipe: Recipe) -> None:
@@ -114,9 +120,11 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Fill a network with the weights of a file.
 
     Raises:
+        ModelError: the file is not the one that its folder lists, if that was passed on.
         TrainingError: the file cannot be read, or is of another network.
     """
     try:
+        require_listed(path, path.read_bytes())
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -7,7 +7,7 @@ import pytest
 from fsrfer.errors import ModelError
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.recognition import model as recognition
-from fsrfer.recognition.model import ExpressionModel, bundled_models, softmax
+from fsrfer.recognition.model import DOUBT, ExpressionModel, bundled_models, softmax
 from fsrfer.types import UInt8Image
 from support.toy_model import TOY_INFO, stripes, toy_bytes, write_toy
 
@@ -39,11 +39,25 @@ def test_temperature_softens(tmp_path: Path, seven: UInt8Image) -> None:
     np.testing.assert_allclose(np.diag(hot), np.exp(2) / (np.exp(2) + 6), rtol=1e-5)
 
 
-def test_flip_averages_a_face_with_its_mirror_image(tmp_path: Path, toy: Path, seven: UInt8Image) -> None:
-    plain = ExpressionModel(toy, threads=1)
-    flipped = ExpressionModel(write_toy(tmp_path / "toy.onnx", flip=True), threads=1)
+def test_flip_averages_a_face_in_doubt_with_its_mirror_image(tmp_path: Path, seven: UInt8Image) -> None:
+    plain = ExpressionModel(write_toy(tmp_path / "toy.onnx", temperature=8.0), threads=1)
+    flipped = ExpressionModel(write_toy(tmp_path / "both.onnx", temperature=8.0, flip=True), threads=1)
     expected = (plain.probabilities(seven) + plain.probabilities(seven[:, :, ::-1])) / 2
     np.testing.assert_allclose(flipped.probabilities(seven), expected, atol=1e-6)
+
+
+def test_flip_leaves_a_face_without_doubt_as_it_is(tmp_path: Path, toy: Path, seven: UInt8Image) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 28, 28), np.uint8)
+    crops = np.concatenate([seven, noise])
+    plain, flipped = (
+        ExpressionModel(toy, threads=1),
+        ExpressionModel(write_toy(tmp_path / "toy.onnx", flip=True), threads=1),
+    )
+    once, mirrored = plain.probabilities(crops), plain.probabilities(crops[:, :, ::-1])
+    doubted = once.max(axis=1, keepdims=True) < DOUBT
+    assert not doubted[:7].any()
+    assert doubted.any()
+    np.testing.assert_allclose(flipped.probabilities(crops), np.where(doubted, (once + mirrored) / 2, once), atol=1e-6)
 
 
 def test_a_batch_gives_what_its_faces_give_alone(toy: Path) -> None:
@@ -73,8 +87,9 @@ def test_a_model_without_effective_heights_gives_none(toy: Path, seven: UInt8Ima
     assert [height for _, height in answers.each()] == [None] * 7
 
 
-def test_the_effective_height_is_the_mean_of_both_views(tmp_path: Path, seven: UInt8Image) -> None:
-    model = ExpressionModel(write_toy(tmp_path / "toy.onnx", effective="N x 1", flip=True), threads=1)
+def test_the_effective_height_of_a_face_in_doubt_is_the_mean_of_both_views(tmp_path: Path, seven: UInt8Image) -> None:
+    written = write_toy(tmp_path / "toy.onnx", effective="N x 1", flip=True, temperature=8.0)
+    model = ExpressionModel(written, threads=1)
     assert [height for _, height in model.answers(seven).each()] == [25.5, 1, 1, 1, 1, 1, 25.5]
 
 

@@ -1,51 +1,11 @@
 "use strict";
 // Looks into pictures of faces. mount(root, data) fills an element; data is the document of fsrfer.output.viewer.
-// Text goes into the page as text nodes only, never as markup.
+// Comes after viewer_parts.js and viewer_table.js.
 (() => {
-  const SVG = "http://www.w3.org/2000/svg";
-  const ROWS = 200;
+  const { make, percent, pixels, closed, cornered, middle, swatch, judged, told, bar, shareBars, FaceTable } = window.fsrferViewer;
   const DEEPEST = 64;
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const percent = (value) => `${Math.round(value * 100)}%`;
-  const pixels = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} px`;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
-  function make(name, attributes = {}, ...children) {
-    const svg = name.startsWith("svg:");
-    const element = svg ? document.createElementNS(SVG, name.slice(4)) : document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-      else if (value === true) element.setAttribute(key, "");
-      else if (value !== false && value != null) element.setAttribute(key, value);
-    }
-    element.append(...children);
-    return element;
-  }
-
-  function cornered([x1, y1, x2, y2]) {
-    const [h, v] = [(x2 - x1) / 3.2, (y2 - y1) / 3.2];
-    return `M${x1} ${y1 + v}V${y1}H${x1 + h}M${x2 - h} ${y1}H${x2}V${y1 + v}` +
-      `M${x2} ${y2 - v}V${y2}H${x2 - h}M${x1 + h} ${y2}H${x1}V${y2 - v}`;
-  }
-
-  const closed = ([x1, y1, x2, y2]) => `M${x1} ${y1}H${x2}V${y2}H${x1}Z`;
-  function swatch(colour, dashed = false) {
-    const box = [3, 3, 15, 15];
-    return make("svg:svg", { viewBox: "0 0 18 18", class: "swatch", "aria-hidden": "true" },
-      make("svg:path", { d: dashed ? cornered(box) : closed(box), fill: "none", stroke: colour, "stroke-width": 1.8 }));
-  }
-
-  const middle = ([x1, y1, x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2];
-
-  function judged(face) {
-    return face.too_small ? "too small to tell" : face.certain ? "certain" : "uncertain";
-  }
-
-  function told(entry) {
-    const { face, number } = entry;
-    const answer = face.too_small ? "" : ` ${face.expression}, ${percent(face.probability)},`;
-    return `Face ${number}:${answer} ${judged(face)}, ${pixels(face.size_px)} high`;
-  }
 
   class Viewer {
     constructor(root, data) {
@@ -54,9 +14,7 @@
       this.entries = data.scenes.flatMap((scene, index) =>
         scene.faces.map((face, number) => ({ scene: index, number, face, name: scene.name })));
       this.pictures = data.scenes.map((scene) => this.pictureOf(scene.picture));
-      this.order = { key: "scene", falling: false };
       this.active = null;
-      this.most = ROWS;
       this.build();
       this.showScene(0);
       this.filter();
@@ -80,14 +38,17 @@
       this.detail = make("section", { class: "detail", "aria-label": "The face chosen" },
         make("p", { class: "note" }, "Point at a face, or press Tab and the arrow keys, to see it large."));
       this.group = make("section", { class: "group", hidden: true });
-      this.table = make("div", { class: "faces" });
+      this.table = new FaceTable(this.data, this.entries, {
+        goTo: (entry) => this.goTo(entry, true),
+        hover: (entry) => entry.scene === this.scene && this.show(entry),
+      });
       this.followPointers();
       const help = make("p", { class: "note" },
         "Wheel or two fingers zoom, dragging moves. Keys: arrows go from face to face, Enter shows one large, ",
         "+ and − zoom, Shift and arrows move, 0 shows the whole picture.");
       const sight = make("div", { class: "sight" }, this.bar(), this.stage, help);
       const body = make("div", { class: "body" }, sight, make("div", { class: "side" }, this.detail, this.group));
-      this.root.replaceChildren(this.filters(), this.status, body, this.table);
+      this.root.replaceChildren(this.filters(), this.status, body, this.table.element);
       this.root.classList.add("live");
     }
 
@@ -150,9 +111,8 @@
       const shown = this.entries.filter((entry) => entry.shown).length;
       const place = this.data.scenes.length > 1 ? ` in ${this.data.scenes.length} pictures` : "";
       this.status.textContent = `${shown} of ${this.entries.length} faces shown${place}`;
-      this.most = ROWS;
       this.rove();
-      this.fillTable();
+      this.table.fill();
     }
 
     here() {
@@ -181,6 +141,7 @@
       this.stage.style.aspectRatio = `${scene.width} / ${scene.height}`;
       this.ring.removeAttribute("d");
       this.active = null;
+      this.table.choose(null);
       const heights = scene.faces.map((face) => face.size_px).sort((a, b) => a - b);
       this.typical = heights[Math.floor(heights.length / 2)] || scene.height;
       this.look({ x: 0, y: 0, w: scene.width, h: scene.height }, false);
@@ -371,21 +332,12 @@
       rows.push(["detection score", percent(face.detection_score)]);
       if (face.track != null) rows.push(["track", face.track]);
       const facts = rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, String(value))]);
-      const bars = this.data.expressions.map((name) => this.barOf(name, face.probabilities[name]));
+      const bars = this.data.expressions.map((name) => bar(name, face.probabilities[name], this.data.colours[name]));
       const title = face.too_small ? `Face ${entry.number}` : `Face ${entry.number}: ${face.expression}`;
       const crop = this.cropOf(entry);
       this.detail.replaceChildren(make("h3", {}, title), ...(crop ? [crop] : []), make("ul", { class: "bars" }, ...bars),
         make("dl", {}, ...facts));
-      for (const row of this.table.querySelectorAll("tr.chosen")) row.classList.remove("chosen");
-      if (entry.row) entry.row.classList.add("chosen");
-    }
-
-    barOf(name, value) {
-      const fill = make("span", { class: "fill" });
-      fill.style.width = percent(value);
-      fill.style.background = this.data.colours[name];
-      return make("li", {}, make("span", { class: "name" }, name), make("span", { class: "track" }, fill),
-        make("span", { class: "figure" }, percent(value)));
+      this.table.choose(entry);
     }
 
     cropOf({ face, scene, number }) {
@@ -409,100 +361,13 @@
     showGroup(scene) {
       this.group.hidden = !scene.shares;
       if (!scene.shares) return;
-      const ranked = Object.entries(scene.shares).sort((a, b) => b[1].value - a[1].value);
-      const bars = ranked.map(([name, { value, low, high }]) => {
-        const bar = this.barOf(name, value);
-        const whisker = make("span", { class: "whisker" });
-        whisker.style.left = percent(low);
-        whisker.style.width = percent(high - low);
-        bar.querySelector(".track").append(whisker);
-        bar.querySelector(".figure").append(make("small", {}, ` ${percent(low)}–${percent(high)}`));
-        return bar;
-      });
-      this.group.replaceChildren(make("h3", {}, "Group in this picture"), make("ul", { class: "bars wide" }, ...bars),
+      this.group.replaceChildren(make("h3", {}, "Group in this picture"), shareBars(scene.shares, this.data.colours),
         make("p", { class: "note" }, "Lines are 95% intervals."));
-    }
-
-    // ---- the table
-
-    columns() {
-      const many = this.data.scenes.length > 1;
-      const has = (name) => this.entries.some(({ face }) => face[name] != null);
-      const number = (name) => ({ face }) => (face[name] == null ? "" : face[name].toFixed(1));
-      return [
-        ...(many ? [{ key: "scene", name: "picture", value: (one) => one.scene, text: (one) => one.name }] : []),
-        { key: "number", name: "face", value: (one) => one.number, text: (one) => String(one.number), leads: true },
-        { key: "expression", name: "expression", value: ({ face }) => (face.too_small ? "~" : face.expression),
-          text: ({ face }) => (face.too_small ? "" : face.expression), swatch: true },
-        { key: "probability", name: "probability", value: ({ face }) => face.probability,
-          text: ({ face }) => percent(face.probability), figure: true },
-        { key: "judged", name: "answer", value: ({ face }) => judged(face), text: ({ face }) => judged(face) },
-        { key: "size_px", name: "height, px", value: ({ face }) => face.size_px, text: number("size_px"), figure: true },
-        ...(has("effective_px") ? [{ key: "effective_px", name: "effective, px", value: ({ face }) => face.effective_px,
-          text: number("effective_px"), figure: true }] : []),
-        ...(has("legible") ? [{ key: "legible", name: "legible", value: ({ face }) => face.legible,
-          text: ({ face }) => (face.legible == null ? "" : percent(face.legible)), figure: true }] : []),
-        ...(has("track") ? [{ key: "track", name: "track", value: ({ face }) => face.track,
-          text: ({ face }) => String(face.track ?? ""), figure: true }] : []),
-      ];
-    }
-
-    sortBy(key) {
-      this.order = { key, falling: this.order.key === key && !this.order.falling };
-      this.fillTable();
-      this.table.querySelector(`button[data-key="${key}"]`).focus();
-    }
-
-    fillTable() {
-      const columns = this.columns();
-      const { key, falling } = this.order;
-      const { value } = columns.find((column) => column.key === key) || { value: (one) => one.scene };
-      const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0) * (falling ? -1 : 1);
-      const shown = this.entries.filter((entry) => entry.shown).sort((a, b) => compare(value(a), value(b)));
-      for (const entry of this.entries) entry.row = null;
-      const heads = columns.map((column) => make("th", {
-        scope: "col", class: column.figure ? "figure" : null,
-        "aria-sort": column.key === key ? (falling ? "descending" : "ascending") : null,
-      }, make("button", { type: "button", "data-key": column.key, onclick: () => this.sortBy(column.key) }, column.name)));
-      const rows = shown.slice(0, this.most).map((entry, index) => this.rowOf(entry, columns, index === 0));
-      const body = make("tbody", { onkeydown: (event) => this.tableKey(event) }, ...rows);
-      const table = make("table", {}, make("caption", {}, "Faces; a face's number leads to it in the picture"),
-        make("thead", {}, make("tr", {}, ...heads)), body);
-      const left = shown.length - rows.length;
-      const more = make("button", { type: "button", onclick: () => { this.most += 5 * ROWS; this.fillTable(); } },
-        `Show more (${left} left)`);
-      this.table.replaceChildren(make("div", { class: "scroll" }, table), ...(left > 0 ? [more] : []));
-    }
-
-    rowOf(entry, columns, first) {
-      const cells = columns.map((column) => {
-        const text = column.text(entry);
-        if (column.leads) {
-          const lead = { type: "button", tabindex: first ? 0 : -1, "aria-label": told(entry), onclick: () => this.goTo(entry, true) };
-          return make("th", { scope: "row" }, make("button", lead, text));
-        }
-        const marked = column.swatch && text ? [swatch(this.data.colours[text], !entry.face.certain), " "] : [];
-        return make("td", { class: column.figure ? "figure" : null }, ...marked, text);
-      });
-      const hover = () => entry.scene === this.scene && this.show(entry);
-      entry.row = make("tr", { onpointerenter: hover, class: entry === this.active ? "chosen" : null }, ...cells);
-      return entry.row;
-    }
-
-    tableKey(event) {
-      const buttons = [...this.table.querySelectorAll("tbody button")];
-      const index = buttons.indexOf(document.activeElement);
-      const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: buttons.length - 1 }[event.key];
-      if (to === undefined || index < 0 || !buttons[to]) return;
-      event.preventDefault();
-      buttons[index].tabIndex = -1;
-      buttons[to].tabIndex = 0;
-      buttons[to].focus();
     }
   }
 
   const mount = (root, data) => new Viewer(root, data);
-  window.fsrferViewer = { mount };
+  window.fsrferViewer.mount = mount;
   for (const root of document.querySelectorAll("[data-viewer]")) {
     mount(root, JSON.parse(root.querySelector("script").textContent));
   }

@@ -1,0 +1,1 @@
+"""Models to be passed on: as a folder, or as a repository of a hub."""

@@ -1,0 +1,264 @@
+"""Does feature super-resolution pay? One network, one budget, one strong teacher, and what the network learns from it.
+
+Every arm has the same network, generator included, the same starting weights, and sees the very same views. What differs is
+what its losses ask for, so no arm costs more than another in use.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fsrfer.comparison.measure import Faces as MeasuredFaces
+from fsrfer.comparison.measure import measure
+from fsrfer.comparison.methods import MethodMaker
+from fsrfer.errors import RecipeError
+from fsrfer.losses.adversarial import adversarial_loss
+from fsrfer.losses.classification import classification_loss, distillation_loss
+from fsrfer.losses.weighting import classification_aware_weight, weighted_mean
+from fsrfer.networks.discriminator import FeatureDiscriminator
+from fsrfer.networks.residual import ResidualNet, ResidualOutput
+from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.training import loop
+from fsrfer.training.build import named_network
+from fsrfer.training.checkpoint import Stateful
+from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer, size_error
+from fsrfer.training.compute import descend, freeze, place
+from fsrfer.training.faces import Faces, TrainingData
+from fsrfer.training.randomness import generator
+from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_finished, load_weights, record_origin, save_weights
+from fsrfer.training.start import load_run
+from fsrfer.training.teaching import teacher_logits
+from fsrfer.training.views import ViewPlan
+
+STAGE = "views"
+OTHER_SEED = 1000
+"""Added to the seed of the arm that tells what chance does."""
+
+CRITIC_WIDTHS, CRITIC_HIDDEN, CRITIC_RATE = (64, 64), 64, 2e-4
+WARM_UP = 0.2
+"""Share of the steps in which the critic learns alone; in as many more its weight rises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What one arm learns from, beside the votes, whose coefficient is 1.
+
+    Attributes:
+        name, title: a short word, and what readers see.
+        same: coefficient of following the teacher's answer to the same view.
+        sharp: of following its answer to the face before it was shrunk.
+        feature: of the distance from its features of the sharp face.
+        adversarial: of a critic of these features (WGAN-div).
+        reweight: the paper's weight of easily misclassified faces on all that follows the teacher.
+        other_seed: whether it starts from other weights and sees other views.
+    """
+
+    name: str
+    title: str
+    same: float = 0.0
+    sharp: float = 0.0
+    feature: float = 0.0
+    adversarial: float = 0.0
+    reweight: bool = False
+    other_seed: bool = False
+
+
+ARMS = (
+    Arm("votes", "votes alone"),
+    Arm("votes-again", "votes alone, another seed", other_seed=True),
+    Arm("same-view", "the teacher's answer to the same view", same=2.3),
+    Arm("sharp-view", "the teacher's answer to the sharp face", sharp=2.3),
+    Arm("fsr", "feature super-resolution: its features of the sharp face too", sharp=2.3, feature=3.3),
+    Arm("fsr-critic", "the same with a critic", sharp=2.3, feature=3.3, adversarial=0.03),
+    Arm("fsr-reweighted", "the same with re-weighting", sharp=2.3, feature=3.3, reweight=True),
+    Arm("fsr-features-alone", "feature super-resolution without the teacher's answers", feature=3.3),
+)
+
+
+class StudyTrainer(ClassifierTrainer):
+    """A `ClassifierTrainer` on single views, whose losses are those of an arm.
+
+    Args:
+        fabric: where and how precisely to compute.
+        plan: views and descent, the same for all arms.
+        arm: the losses.
+        network: with its starting weights.
+        teacher: frozen, for faces of the same size and colour; of any architecture.
+        train: the training faces.
+        valid: faces to watch.
+    """
+
+    network: ResidualNet
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        plan: ClassifierPlan,
+        arm: Arm,
+        network: ResidualNet,
+        teacher: ResidualNet,
+        train: Faces,
+        valid: Faces,
+    ) -> None:
+        self.arm = arm
+        self.teacher = place(fabric, freeze(teacher))
+        torch.manual_seed(plan.seed + 1)
+        channels = self.teacher.head.in_features
+        network.add_module("to_teacher", nn.Conv2d(network.head.in_features, channels, 1))
+        super().__init__(fabric, plan, network, train, valid)
+        self.side = _side(network, train)
+        self.critic = fabric.to_device(
+            FeatureDiscriminator((channels, self.side, self.side), CRITIC_WIDTHS, CRITIC_HIDDEN)
+        )
+        self.adversary = adversarial_loss("wgan-div")
+        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=CRITIC_RATE, betas=(0.0, 0.999))
+
+    @property
+    def parts(self) -> Mapping[str, Stateful]:
+        """What a checkpoint keeps."""
+        return {**super().parts, "critic": self.critic, "critic_optimizer": self.critic_optimizer}
+
+    def losses(self, step: int) -> dict[str, Tensor]:
+        """The losses of the step's batch, each with its coefficient; those whose coefficient is 0 are left out."""
+        arm = self.arm
+        with self.waits.fetching():
+            indices, sharp = self.views.sharp_faces(step)
+            views = self.views.collect([self.views.first_view(sharp, indices, step)], indices)
+        output = self.analyse(views.faces)
+        logits = output.logits.float()
+        losses = {"classification": classification_loss(logits, views.votes, views.weights)}
+        if self.plan.size_loss:
+            losses["size"] = self.plan.size_loss * size_error(output, views)
+        weights = classification_aware_weight(logits, views.labels) if arm.reweight else None
+        whole = torch.floor(sharp + 0.5).contiguous(memory_format=torch.channels_last)
+        for name, coefficient, seen in (("same", arm.same, views.faces), ("sharp", arm.sharp, whole)):
+            if coefficient:
+                taught = teacher_logits(self.fabric, [self.teacher], seen)
+                losses[name] = coefficient * distillation_loss(logits, taught, weights, temperature=1.0)
+        if arm.feature or arm.adversarial:
+            losses |= self._following(output.lifted, self._target(whole), weights, step)
+        return losses
+
+    def analyse(self, faces: Tensor) -> ResidualOutput:
+        """What the network makes of faces, in training."""
+        output = super().analyse(faces)
+        assert isinstance(output, ResidualOutput)
+        return output
+
+    def _following(self, lifted: Tensor, target: Tensor, weights: Tensor | None, step: int) -> dict[str, Tensor]:
+        brought = self.network.get_submodule("to_teacher")(lifted.float())
+        distance = (brought - target).square().flatten(1).mean(1)
+        losses = {"feature": self.arm.feature * weighted_mean(distance, weights)}
+        if self.arm.adversarial:
+            losses["adversarial"] = self._adversarial(brought, target, weights, step)
+        return losses
+
+    def _adversarial(self, brought: Tensor, target: Tensor, weights: Tensor | None, step: int) -> Tensor:
+        """A step of the critic, then what it says of the student's features."""
+        shares = torch.rand(len(target), generator=generator(self.plan.seed, "shares", step)).to(target.device)
+        critical = self.adversary.discriminator_loss(self.critic, target, brought, weights, shares)
+        descend(self.fabric, critical, self.critic, self.critic_optimizer)
+        self.critic.requires_grad_(False)
+        told = self.adversary.generator_loss(self.critic, target, brought, weights)
+        self.critic.requires_grad_(True)
+        risen = ((step + 1) / self.plan.loop.max_steps - WARM_UP) / WARM_UP
+        return self.arm.adversarial * min(1.0, max(0.0, risen)) * told
+
+    @torch.no_grad()
+    def _target(self, sharp: Tensor) -> Tensor:
+        """The teacher's features of sharp faces, at the student's places, each channel normalised over the batch."""
+        with self.fabric.autocast():
+            lifted = self.teacher.analyse(sharp).lifted
+        features = F.adaptive_avg_pool2d(lifted.float(), self.side)
+        deviation, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
+        return (features - mean) / (deviation + 1e-3)
+
+
+@torch.no_grad()
+def _side(network: ResidualNet, faces: Faces) -> int:
+    size, device = faces.pixels.shape[1], next(network.parameters()).device
+    channels = 1 if faces.pixels.ndim == 3 else 3
+    was_training = network.training
+    side = network.eval().analyse(torch.zeros(1, channels, size, size, device=device)).lifted.shape[-1]
+    network.train(was_training)
+    return int(side)
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is trained and measured.
+
+    Attributes:
+        recipe: of a classifier; the first of its networks is what every arm trains.
+        teacher: the folder of a finished run of one network.
+        folder: of runs and figures.
+        measured: the faces to measure on, by the name of the folder of their figures.
+        factors: of down-sampling.
+        seeds: one round of all arms each.
+        arms: which.
+    """
+
+    recipe: ClassifierRecipe
+    teacher: Path
+    folder: Path
+    measured: Mapping[str, MeasuredFaces]
+    factors: Sequence[float]
+    seeds: Sequence[int]
+    arms: Sequence[Arm] = ARMS
+
+
+def run_study(fabric: Fabric, study: Study, data: TrainingData) -> None:
+    """Train and measure arm after arm; what a former call finished is not done again.
+
+    Args:
+        fabric: where to compute.
+        study: the plan.
+        data: the training faces, at the recipe's size and colour.
+
+    Raises:
+        RecipeError: the folder holds another study, or the teacher takes other faces.
+        TrainingError: there is no finished run of the teacher.
+        Paused: the time is up, `compute.Machine.deadline`.
+    """
+    described, teacher = load_run(study.teacher)
+    if described.input != study.recipe.input or not isinstance(teacher, ResidualNet):
+        raise RecipeError(f"{study.teacher}: not a single network for the faces of {study.recipe.name}")
+    begin_or_resume(study.folder, study.recipe)
+    content = (study.teacher / WEIGHTS_FILE).read_bytes()
+    origin = {"data": {**data.train.hashes, **data.valid.hashes}, "teacher": sha256(content).hexdigest()}
+    record_origin(study.folder, {**origin, "arms": {arm.name: str(asdict(arm)) for arm in ARMS}})
+    make = MethodMaker(study.recipe.input, fabric.device)
+    for seed in study.seeds:
+        for arm in study.arms:
+            network = freeze(_trained(fabric, study, data, arm, seed, teacher))
+            method = make(arm.name, arm.title, network, [network])
+            for name, faces in study.measured.items():
+                measure([method], faces, study.factors, seed, study.folder / "measured" / name)
+
+
+def _trained(
+    fabric: Fabric, study: Study, data: TrainingData, arm: Arm, seed: int, teacher: ResidualNet
+) -> ResidualNet:
+    recipe, folder = study.recipe, study.folder / "runs" / f"seed-{seed}" / arm.name
+    name, settings = next(iter(recipe.networks.items()))
+    chance = seed + OTHER_SEED if arm.other_seed else seed
+    own = recipe.model_copy(update={"networks": {name: settings.model_copy(update={"seed": chance})}})
+    network = named_network(own, name)
+    if is_finished(folder):
+        load_weights(network, folder / WEIGHTS_FILE)
+        return network
+    views = ViewPlan(chance, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation)
+    plan = ClassifierPlan(chance, views, settings.optimizer, settings.loop, settings.size_loss)
+    trainer = StudyTrainer(fabric, plan, arm, named_network(own, name), teacher, data.train, data.valid)
+    loop.run(fabric, trainer, settings.loop, folder, STAGE)
+    kept = network.state_dict().keys()
+    averaged = trainer.average.module.state_dict()
+    network.load_state_dict({key: averaged[key] for key in kept})
+    save_weights(network, folder / WEIGHTS_FILE)
+    return network

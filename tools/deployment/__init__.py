@@ -1,0 +1,1 @@
+"""Tries the files in ``deploy`` with the programs that they are written for."""

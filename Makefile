@@ -10,7 +10,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup all test check format lint format-check types imports tests docs recipes site dist fuzz fuzz-service attack clean
+.PHONY: help demo setup all test check format lint format-check types imports tests docs trial recipes site dist fuzz fuzz-service attack clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,11 @@ tests: $(DEV)/installed ## pytest, examples of the documentation included, and w
 
 docs: $(DEV)/installed ## only the examples, commands and links of the documentation
 	$(DEV)/bin/python -m pytest README.md docs src tests/docs
+
+trial: $(DEV)/installed ## score made photos on a Ray cluster of this machine, a node and the command killed (some minutes)
+	rm -rf build/trial
+	$(DEV)/bin/python tools/scoring_trial.py make build/trial/photos --photos 500
+	$(DEV)/bin/python tools/scoring_trial.py cluster build/trial/photos build/trial/scored
 
 recipes: $(DEV)/installed ## write docs/reference/recipes.md from the recipes and their schema
 	$(DEV)/bin/python tools/recipe_reference.py

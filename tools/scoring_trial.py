@@ -1,14 +1,14 @@
 """Trials of ``fsrfer score``: photos are made, a run is killed again and again, and every row is counted.
 
-    python tools/scoring_trial.py make FOLDER --faces lfw_expressions_rafdb_layout.zip --photos 2000
+    python tools/scoring_trial.py make FOLDER --photos 2000
     python tools/scoring_trial.py local FOLDER OUTPUT --kills 6
     python tools/scoring_trial.py cluster FOLDER OUTPUT --nodes 3
     python tools/scoring_trial.py count FOLDER OUTPUT
 
-``make`` writes photos, some of them broken, a few into tars, and ``archive.csv``, a manifest with places and hours. ``local``
-kills the command and its workers at random moments and begins it anew until it ends by itself; ``cluster`` starts a Ray
-cluster of several nodes on this machine, kills a node in the middle, then the command, and begins that anew. Both end with
-``count``.
+``make`` writes photos, some of them broken, a few into a tar, and ``archive.csv``, a manifest with places and hours; the faces
+are of a zip of pictures (``--faces``), or else of the portrait that matplotlib carries. ``local``
+kills the command and its workers at random moments and begins it anew; ``cluster`` starts a Ray cluster of several nodes on
+this machine, kills a node at a third, the command at two thirds, and begins that anew. Both end with ``count``.
 """
 
 import argparse
@@ -31,11 +31,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fsrfer.cli.demo import bundled_portrait
+
 WIDTH, HEIGHT = 400, 300
 PLACES = ("north gate", "hall", "platform 3")
 
 
-def make(folder: Path, archive: Path, photos: int, seed: int = 0) -> None:
+def make(folder: Path, archive: Path | None, photos: int, seed: int = 0) -> None:
     """Photos of 0 to 6 faces on a ground, every 50th broken, every 20th in a tar, and their manifest."""
     rng, faces = random.Random(seed), _Faces(archive)
     (folder / "photos").mkdir(parents=True)
@@ -59,24 +61,30 @@ def make(folder: Path, archive: Path, photos: int, seed: int = 0) -> None:
 
 
 class _Faces:
-    """Faces of a zip of pictures."""
+    """Faces of a zip of pictures, or of the portrait."""
 
-    def __init__(self, archive: Path):
-        self._zip = zipfile.ZipFile(archive)
-        self._names = sorted(name for name in self._zip.namelist() if name.lower().endswith((".jpg", ".png")))
+    def __init__(self, archive: Path | None):
+        self._zip = zipfile.ZipFile(archive) if archive else None
+        names = self._zip.namelist() if self._zip else []
+        self._names = sorted(name for name in names if name.lower().endswith((".jpg", ".png")))
 
     def photo(self, rng: random.Random) -> bytes:
         """A photo as the bytes of a JPEG file."""
         ground = np.linspace(90, 160, HEIGHT)[:, None, None] + np.zeros((HEIGHT, WIDTH, 3))
         photo = Image.fromarray(ground.astype(np.uint8))
         for place in range(rng.randrange(7)):
-            with self._zip.open(rng.choice(self._names)) as stream:
-                face = Image.open(stream).convert("RGB")
             side = rng.randrange(40, 120)
-            photo.paste(face.resize((side, side)), (10 + 130 * (place % 3), 10 + 145 * (place // 3)))
+            face = self._face(rng).convert("RGB").resize((side, side))
+            photo.paste(face, (10 + 130 * (place % 3), 10 + 145 * (place // 3)))
         stream = io.BytesIO()
         photo.save(stream, "JPEG", quality=88)
         return stream.getvalue()
+
+    def _face(self, rng: random.Random) -> Image.Image:
+        if self._zip is None:
+            return Image.open(bundled_portrait()).crop((150, 110, 380, 340))
+        with self._zip.open(rng.choice(self._names)) as stream:
+            return Image.open(io.BytesIO(stream.read()))
 
 
 def _broken(number: int) -> bytes:
@@ -178,7 +186,7 @@ def on_a_cluster(source: Path, output: Path, nodes: int, more: Sequence[str] = (
     from ray.cluster_utils import Cluster
 
     store = 80 * 2**20
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": store})
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": store})
     began = time.perf_counter()
     try:
         workers = [cluster.add_node(num_cpus=1, object_store_memory=store) for _ in range(nodes)]
@@ -216,7 +224,7 @@ def main() -> int:
     parser.add_argument("step", choices=("make", "local", "cluster", "count"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("output", type=Path, nargs="?")
-    parser.add_argument("--faces", type=Path, help="a zip of pictures of faces, for make")
+    parser.add_argument("--faces", type=Path, help="for make: a zip of pictures of faces")
     parser.add_argument("--photos", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--within", type=float, default=30.0, help="seconds between two kills, at most")

@@ -11,7 +11,7 @@ from fsrfer.errors import FsrferError
 from fsrfer.scoring.errors import ScoringError, WorkerDied
 from fsrfer.scoring.plan import Plan, Task
 from fsrfer.scoring.processes import SECONDS_TO_START
-from fsrfer.scoring.stores import Store, one_line
+from fsrfer.scoring.stores import one_line
 from fsrfer.scoring.worker import Scorer
 
 MEMORY = 2**30
@@ -60,8 +60,6 @@ class Cluster:
         import ray as typed  # whose decorators no type checker follows
 
         ray: Any = typed
-        if Store(plan.output).local and address not in (None, "auto", "local"):
-            _warn_of_local(plan.output)
         self._ray, self._plan = ray, plan
         self._joined = not ray.is_initialized()
         if self._joined:
@@ -147,11 +145,3 @@ class Actor:
             raise ScoringError(f"a worker on the Ray cluster fails: {one_line(error.cause or error)[:300]}") from error
         except errors.RayError as error:  # the worker or its node is gone
             raise WorkerDied(one_line(error)[:200]) from error
-
-
-def _warn_of_local(output: str) -> None:
-    import warnings
-
-    from fsrfer.errors import FsrferWarning
-
-    warnings.warn(f"{output}: every node of the cluster must see this folder", FsrferWarning, stacklevel=4)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from fsrfer.scoring.errors import WorkerDied
+from fsrfer.scoring.errors import ScoringError, WorkerDied
 from fsrfer.scoring.items import Item
 from fsrfer.scoring.looking import Looked
 from fsrfer.scoring.plan import SECONDS_A_PHOTO, Plan
@@ -18,13 +18,12 @@ def look(plan: Plan, items: list[Item]) -> Iterator[Looked]:
     """What comes of some photos, in their order, whatever they do to a process.
 
     Raises:
-        FsrferError: a store does not answer.
-        WorkerDied: the process does not even start.
+        FsrferError: a store does not answer, or the process does not even start.
     """
     process: WorkerProcess | None = None
     try:
         for item in items:
-            process = process or WorkerProcess(plan)
+            process = process or _started(plan)
             try:
                 answer = process.ask({"item": asdict(item)}, SECONDS_A_PHOTO)
             except WorkerDied as end:
@@ -36,6 +35,13 @@ def look(plan: Plan, items: list[Item]) -> Iterator[Looked]:
     finally:
         if process is not None:
             process.close()
+
+
+def _started(plan: Plan) -> WorkerProcess:
+    try:
+        return WorkerProcess(plan)
+    except WorkerDied as end:
+        raise ScoringError(f"a process for photos that may end it does not start ({end})") from end
 
 
 def killed(looked: Looked) -> bool:

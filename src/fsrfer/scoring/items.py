@@ -40,6 +40,8 @@ class Item:
 
     @property
     def folder(self) -> str:
-        """The folder it lies in, or the container's name and the folder within it."""
-        inside = self.kind == "tar" and self.member is not None
-        return self.path if self.kind != "file" and not inside else self.name.rpartition("/")[0]
+        """The folder it lies in; in a tar or Parquet file that file, with the folder within it."""
+        if self.kind == "file":
+            return self.path.rpartition("/")[0]
+        within = (self.member or "").rpartition("/")[0] if self.kind == "tar" else ""
+        return f"{self.path}::{within}" if within else self.path

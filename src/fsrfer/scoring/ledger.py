@@ -89,7 +89,7 @@ class Ledger:
     def sums(self, key: str, chunks: tuple[Chunk, ...]) -> Iterator[dict[str, Any]]:
         """What the chunks' receipts keep of each group, in the order of the chunks."""
         names = [f"{parts.RECEIPTS}/{parts.receipt_name(key, chunk.number)}" for chunk in chunks]
-        for _, data in self.store.read_all(names, 32):
+        for _, data in self.store.read_all(names):
             yield from json.loads(data)["groups"]
 
     def tasks(self, key: str, chunks: tuple[Chunk, ...], done: Mapping[int, Any]) -> list[Task]:

@@ -9,7 +9,7 @@ from typing import Any
 from fsrfer.scoring.errors import ScoringError
 from fsrfer.scoring.items import Item
 from fsrfer.scoring.schema import LISTED, listed_schema
-from fsrfer.scoring.stores import Store
+from fsrfer.scoring.stores import Store, one_line
 
 FOLDER = "source"
 INDEX = "chunks.parquet"
@@ -102,11 +102,19 @@ def read_listing(store: Store) -> Listing | None:
 
 
 def read_chunk(store: Store, file: int, row_group: int) -> tuple[list[Item], Any]:
-    """The photos of a chunk, and the schema of what they carry."""
+    """The photos of a chunk, and the schema of what they carry.
+
+    Raises:
+        ScoringError: the list is not there, as on a machine that does not see the folder.
+    """
     from pyarrow import parquet
 
-    with store.open(_file(file)) as stream, parquet.ParquetFile(stream) as listed:
-        table = listed.read_row_group(row_group)
+    try:
+        with store.open(_file(file)) as stream, parquet.ParquetFile(stream) as listed:
+            table = listed.read_row_group(row_group)
+    except OSError as error:
+        what = f"{store.url}/{_file(file)}: cannot be read ({error.strerror or one_line(error)})"
+        raise ScoringError(f"{what}; every worker must see this folder") from error
     carried = _carried_of(table.schema)
     return [_item(row, carried.names) for row in table.to_pylist()], carried
 

@@ -61,6 +61,7 @@ class Plan:
         model_sha256: seal of the model, which a worker must find too.
         detector_sha256: hash of the detector's file; None for one of ours.
         golden: what the model must answer to made crops.
+        folder: of this machine, that the photos lie in and every worker must see; None where there is none.
         threads: of each network.
         fsrfer: the version that all must have.
     """
@@ -71,6 +72,7 @@ class Plan:
     model_sha256: str
     detector_sha256: str | None
     golden: tuple[tuple[float, ...], ...]
+    folder: str | None = None
     threads: int = 1
     fsrfer: str = __version__
 

@@ -25,7 +25,7 @@ from fsrfer.scoring.pool import Engine, Pool
 from fsrfer.scoring.progress import Progress
 from fsrfer.scoring.schema import VERSION, groups_schema
 from fsrfer.scoring.sources import Archive, absolute
-from fsrfer.scoring.stores import Store, is_url
+from fsrfer.scoring.stores import Store
 from fsrfer.scoring.worker import versions
 from fsrfer.version import __version__
 
@@ -82,12 +82,14 @@ def score(
         FsrferError: nothing can be begun, the folder was made with other settings, or a store or cluster fails.
         ModuleNotFoundError: the extra ``score`` (or ``ray``) is not installed.
     """
-    import fsspec  # noqa: F401
+    _require_sense(engine, address, settings := settings or Settings())
+    import fsspec  # noqa: F401  (missing, they should be missed before the work begins)
     import pyarrow  # noqa: F401
 
+    if engine == "ray":
+        import ray  # noqa: F401
+
     telemetry.switch_off()
-    settings = settings or Settings()
-    _require_sense(engine, address, settings)
     store = Store(absolute(str(output)))
     with _locked(store):
         run = _Run(store, str(source), settings, threads)
@@ -165,6 +167,7 @@ class _Run:
             model_sha256=self._model.sha256,
             detector_sha256=self._detector,
             golden=tuple(tuple(row) for row in golden_answers(self._model)),
+            folder=self._asked["source"] if Path(self._asked["source"]).is_dir() else None,
             threads=self._threads,
         )
 
@@ -270,4 +273,4 @@ def _engine(engine: str, address: str | None, workers: int | None, plan: Plan, s
 
 def _locked(store: Store) -> AbstractContextManager[None]:
     """No other run on this machine fills a local folder meanwhile; on a store, two runs would write the same parts."""
-    return locked(Path(store.path(""))) if store.local and not is_url(store.url) else nullcontext()
+    return locked(Path(store.path(""))) if store.local else nullcontext()

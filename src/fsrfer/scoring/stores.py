@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 WAITS = (0.5, 2.0, 8.0)
 """Seconds between the attempts at a request that failed for no reason that stays."""
+
+AT_ONCE = 32
+"""Small files that are read at once."""
 
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 """Failures that another attempt would only repeat."""
@@ -108,13 +111,12 @@ class Store:
         except OSError as error:
             raise StoreError(f"{self.url}/{name}: cannot be read ({error.strerror or one_line(error)})") from error
 
-    def read_all(self, names: list[str], at_once: int = 256) -> Iterator[tuple[str, bytes]]:
-        """The contents of many files, in their order, some at once where the store can do that."""
-        for start in range(0, len(names), at_once):
-            paths = {self.path(name): name for name in names[start : start + at_once]}
-            found = patiently(partial(self._system.cat, list(paths)), self.url)
-            contents = {path.lstrip("/"): data for path, data in found.items()}
-            yield from ((name, bytes(contents[path.lstrip("/")])) for path, name in paths.items())
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        """The contents of many files that are there, in their order, some fetched at once."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read") as pool:
+            for start in range(0, len(names), AT_ONCE):
+                some = names[start : start + AT_ONCE]
+                yield from ((name, data) for name, data in zip(some, pool.map(self.read, some), strict=True) if data)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file, or nothing of it.

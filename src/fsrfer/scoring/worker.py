@@ -53,6 +53,8 @@ class Scorer:
             raise ScoringError(f"{settings.model}: a worker has another model there (SHA-256 differs)")
         if hash_of_detector(settings.detector) != plan.detector_sha256:
             raise ScoringError(f"{settings.detector}: a worker has another detector there (SHA-256 differs)")
+        if plan.folder is not None and not Path(plan.folder).is_dir():
+            raise ScoringError(f"{plan.folder}: a worker does not see this folder; every one must")
         require_golden(self.recognizer.model, plan.golden)
         self._looker = Looker(self.recognizer, settings.max_pixels)
         self._store = store or Store(plan.output)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from fsrfer import Recognizer
+from fsrfer.cli.main import main
 from fsrfer.errors import FsrferError
 from fsrfer.scoring import Progress, Settings, score
 from fsrfer.scoring.golden import golden_answers, require_golden
@@ -136,6 +138,34 @@ def test_done_again_is_only_what_is_not_done(archive: Path, tmp_path: Path, sett
     assert {path: path.read_bytes() for path in (output / "faces").iterdir()} == before
 
 
+class Stop:
+    """Ends a run by Ctrl-C once something is done."""
+
+    def __call__(self, told: Progress) -> None:
+        if told.photos > told.before:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("aggregate_only", [False, True])
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(
+    aggregate_only: bool, archive: Path, tmp_path: Path, settings: Settings, portrait: bytes
+) -> None:
+    for number in range(30):
+        (archive / f"n{number:02d}.jpg").write_bytes(portrait)
+    asked = replace(settings, aggregate_only=aggregate_only)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        score(archive, tmp_path / "stopped", workers=0, settings=asked, progress=Stop())
+    assert stop.value.__notes__ == [f"what was scored is kept in {tmp_path / 'stopped'}, and the same command goes on"]
+    assert not list((tmp_path / "stopped" / "attempts").iterdir())
+    assert 0 < score(archive, tmp_path / "stopped", workers=0, settings=asked).scored < 37
+    score(archive, tmp_path / "whole", workers=0, settings=asked)
+    tables = ["groups.parquet"] if aggregate_only else ["faces", "photos"]
+    for table in tables:
+        whole, stopped = (parquet.read_table(tmp_path / name / table) for name in ("whole", "stopped"))
+        kept = [name for name in whole.column_names if name != "seconds"]
+        assert whole.select(kept) == stopped.select(kept)
+
+
 def _forget(output: Path, folder: str, end: str) -> None:
     """As if the run had been killed before it wrote this."""
     (path,) = (output / folder).glob(f"*{end}")
@@ -234,3 +264,23 @@ def test_golden_answers_tell_machines_apart(toy: Path) -> None:
 
 def test_a_chunk_is_isolated_after_two_deaths() -> None:
     assert [Task(0, 0, 0, 16, attempt).isolated for attempt in (1, 2, 3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("module", "extra"), [("fsspec", "score"), ("pyarrow", "score"), ("ray", "ray")])
+def test_missing_extras_are_one_line(
+    module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["score", str(tmp_path), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 2
+    told = f"fsrfer: error: this needs the package '{module}'; install it with: pip install 'fsrfer[{extra}]'\n"
+    assert capsys.readouterr().err == told
+
+
+def test_groups_may_be_folders(archive: Path, tmp_path: Path, settings: Settings) -> None:
+    asked = replace(settings, aggregate_only=True, by="folder", min_group=1)
+    score(archive, tmp_path / "out", workers=0, settings=asked)
+    groups = parquet.read_table(tmp_path / "out" / "groups.parquet").to_pylist()
+    names = [str(archive), str(archive / "deep"), str(archive / "shard.tar")]
+    assert [(row["group"], row["photos"], row["faces"]) for row in groups] == list(
+        zip(names, (3, 1, 3), (1, 1, 1), strict=True)
+    )

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.recipes.paper import PaperRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.classifier import check_given, train_classifier
-    from fsrfer.training.compute import open_fabric
+    from fsrfer.training.compute import open_fabric, told_of_others
     from fsrfer.training.paper import train_paper
     from fsrfer.training.run import check_run
 
@@ -86,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
         check_given(recipe, given)
     fabric = open_fabric(options.devices, options.nodes, options.precision)
     with ExitStack() as held:
+        held.enter_context(told_of_others(fabric.world_size))
         if fabric.is_global_zero:
             held.enter_context(locked(options.output))
             check_run(options.output, recipe, options.resume)

@@ -1,11 +1,17 @@
 """Where a training runs: Lightning Fabric, opened from three numbers, so that one command serves a laptop and a cluster."""
 
 import logging
+import os
+import socket
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
@@ -34,7 +40,8 @@ def open_fabric(devices: int, nodes: int, precision: str = "auto") -> Fabric:
         precision: such as ``bf16-mixed`` or ``32-true``; ``auto`` takes the `fastest_precision`.
 
     Raises:
-        TrainingError: numbers below one, or a precision Fabric does not know.
+        TrainingError: numbers below one, a precision Fabric does not know, no address of the first of several machines, or
+            one that cannot be reached.
     """
     if devices < 1 or nodes < 1:
         raise TrainingError(f"--devices {devices} --nodes {nodes}: both must be at least 1")
@@ -45,8 +52,68 @@ def open_fabric(devices: int, nodes: int, precision: str = "auto") -> Fabric:
         fabric = Fabric(devices=devices, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
     except ValueError as error:
         raise TrainingError(f"--precision {precision}: {str(error).splitlines()[0]}") from error
-    fabric.launch()
+    if nodes > 1:
+        _require_address(fabric)
+        _require_interface()
+    with told_of_others(devices * nodes):
+        fabric.launch()
     return fabric
+
+
+def _require_address(fabric: Fabric) -> None:
+    """Several machines meet at the first: without its address each would wait for the others on its own.
+
+    Raises:
+        TrainingError: neither the environment nor a launcher (torchrun, SLURM) says where they meet.
+    """
+    strategy = fabric.strategy
+    if not isinstance(strategy, ParallelStrategy) or not isinstance(strategy.cluster_environment, LightningEnvironment):
+        return
+    if missing := [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]:
+        raise TrainingError(
+            f"--nodes: {missing[0]} is not set; set MASTER_ADDR and MASTER_PORT to an address of the first machine, and "
+            "NODE_RANK to the number of this one, from 0"
+        )
+
+
+def _require_interface() -> None:
+    """Gloo gives the others the address of this machine's name: a loopback one leads them to themselves, and all wait.
+
+    Raises:
+        TrainingError: that is so, and no interface is named.
+    """
+    if torch.cuda.is_available() or "GLOO_SOCKET_IFNAME" in os.environ:
+        return
+    try:
+        address = socket.gethostbyname(socket.gethostname())
+    except OSError:
+        address = "no address"
+    if address.startswith("127.") or address == "no address":
+        raise TrainingError(
+            f"--nodes: this machine's name leads to {address}, where others cannot reach it; name the interface that leads "
+            "to them, such as GLOO_SOCKET_IFNAME=eth0"
+        )
+
+
+@contextmanager
+def told_of_others(processes: int) -> Iterator[None]:
+    """Within the block, what the other processes of a training make impossible here is one line.
+
+    Raises:
+        TrainingError: they cannot be reached, or one of them ended.
+    """
+    try:
+        yield
+    except (torch.distributed.DistError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if processes == 1 or not any(
+            word in reason.lower() for word in ("gloo", "nccl", "connect", "socket", "timed out")
+        ):
+            raise
+        advice = "look there what it said of itself"
+        if "connectFullMesh" in reason or "127.0.0.1" in reason:
+            advice = "name the interface that leads to the other machines, such as GLOO_SOCKET_IFNAME=eth0"
+        raise TrainingError(f"another process of this training is out of reach ({reason}); {advice}") from error
 
 
 def descend(fabric: Fabric, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

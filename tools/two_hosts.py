@@ -1,7 +1,7 @@
 """Train on two hosts that are two network namespaces of this machine, and compare with one process.
 
-Run as root, with ``ip`` (Debian: iproute2): ``python tools/two_hosts.py -o FOLDER``. A tiny network learns made-up faces: in one
-process, on two hosts, on two hosts of two processes each; on two hosts killed in the middle and resumed, there and in one
+Run as root, with ``ip`` (Debian: iproute2): ``python tools/two_hosts.py -o FOLDER``. A tiny network learns made-up faces: in
+one process, on two hosts, on two hosts of two processes each; on two hosts killed in the middle and resumed, there and in one
 process. Each is a command as users type it, with gloo. Prints how far losses and weights are from each other.
 """
 
@@ -29,7 +29,7 @@ from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe, save_recipe
 
 HOSTS = {"fsrfer-a": "10.77.77.1", "fsrfer-b": "10.77.77.2"}
-LINK = "link"
+LINK = "cable"
 """The interface of each host that leads to the other."""
 
 STEPS, BATCH = 12, 16
@@ -103,7 +103,7 @@ def two_hosts() -> Iterator[None]:
     try:
         for host in HOSTS:
             ip("netns", "add", host)
-        ip("link", "add", LINK, "netns", first, "type", "veth", "peer", "name", LINK, "netns", second)
+        ip("-n", first, "link", "add", LINK, "type", "veth", "peer", "name", LINK, "netns", second)
         for host, address in HOSTS.items():
             ip("-n", host, "addr", "add", f"{address}/24", "dev", LINK)
             ip("-n", host, "link", "set", "lo", "up")

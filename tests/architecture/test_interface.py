@@ -20,6 +20,10 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.output.rows import CROP_COLUMNS, FACE_COLUMNS
 from fsrfer.photo.results import CropResult, PhotoResult
+from fsrfer.scoring import Progress, ScoringResult, Settings, score
+from fsrfer.scoring.schema import FACE_COLUMNS as SCORED_FACE_COLUMNS
+from fsrfer.scoring.schema import GROUP_COLUMNS as SCORED_GROUP_COLUMNS
+from fsrfer.scoring.schema import PHOTO_COLUMNS
 from fsrfer.types import Expression, Face, Group
 from fsrfer.video.live import Lost, Returned
 from fsrfer.video.live_results import LiveFrame, LiveLine, LiveWindow, event_of
@@ -42,11 +46,18 @@ def interface() -> dict[str, Any]:
         "fields": {kind.__name__: [field.name for field in fields(kind)] for kind in RESULTS},
         "photo result": [field.name for field in fields(PhotoResult)] + methods(PhotoResult),
         "commands": {name: {"summary": summary, "options": options(name)} for name, summary in COMMANDS.items()},
+        "scoring": {
+            "score": parameters(score),
+            **{kind.__name__: [field.name for field in fields(kind)] for kind in (Settings, ScoringResult, Progress)},
+        },
         "columns": {
             "predict": list(FACE_COLUMNS),
             "classify": list(CROP_COLUMNS),
             "video faces": list(VIDEO_FACE_COLUMNS),
             "video group": list(GROUP_COLUMNS),
+            "scored photos": list(PHOTO_COLUMNS),
+            "scored faces": list(SCORED_FACE_COLUMNS),
+            "scored groups": list(SCORED_GROUP_COLUMNS),
         },
         "json": {
             "photo": keys(photo().to_dict()),

@@ -42,12 +42,13 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "predict": [*run, "predict", "photo.png", "--format", "json"],
         "predict --boxes": [*run, "predict", "photo.png", "--boxes", "boxes.json", "--report", "page.html"],
         "video": [*run, "video", "clip.mp4", "-o", "out", "--annotate", "drawn.mp4"],
+        "score": [*run, "score", "photo.png", "-o", "scored", "--workers", "1"],
         "info": [*run, "info"],
         "train": command("paper-small", make_rafdb(tmp_path / "rafdb"), tmp_path / "run", steps=1),
     }
 
 
-@pytest.mark.parametrize("name", ["predict", "predict --boxes", "video", "info"])
+@pytest.mark.parametrize("name", ["predict", "predict --boxes", "video", "score", "info"])
 def test_an_empty_home_stays_empty(name: str, commands: dict[str, list[str]], tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

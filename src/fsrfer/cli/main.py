@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "expressions of every face in photos",
     "classify": "expressions of face crops, without detection",
     "video": "expressions of a crowd in a video, over time",
+    "score": "expressions of every face in an archive, by many processes or machines",
     "serve": "expressions of pictures by HTTP; nothing is stored",
     "demo": "one portrait at shrinking sizes, to see how small a face may be",
     "info": "version, bundled models, detector, runtime",
@@ -152,15 +153,19 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _missing(module: str, command: str | None) -> str:
-    extra = {
+    extras = {
         "pandas": "dataframe",
         "av": "video",
         "pyarrow": "parquet",
         "supervision": "supervision",
+        "ray": "ray",
         "huggingface_hub": "hub",
-    }.get(
+    }
+    if command == "score":
+        extras["pyarrow"] = "score"
+    extra = extras.get(
         module.partition(".")[0],
-        command if command in ("video", "serve") else "train",  # SciPy is in two
+        command if command in ("video", "serve", "score") else "train",  # SciPy is in two
     )
     return f"this needs the package {module!r}; install it with: pip install 'fsrfer[{extra}]'"
 

@@ -2,16 +2,20 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from fsrfer.video.reading import Clip
 from fsrfer.video.results import FrameResult
 
+if TYPE_CHECKING:
+    from fsrfer.scoring import Progress as Scored
+
 T = TypeVar("T")
 
 LINES_EVERY = 10.0
-"""Seconds between two lines on a video where stderr is not a terminal."""
+"""Seconds between two lines on a video or archive where stderr is not a terminal."""
 
 
 def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
@@ -60,3 +64,41 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(max(seconds, 0.0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def scoring_progress() -> "Iterator[Callable[[Scored], None]]":
+    """Within the block what is called with how far a run is, to show it on stderr."""
+    if not sys.stderr.isatty():
+        yield _scored_lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    texts = (TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[left]}"))
+    with Progress(
+        TextColumn("photos"), BarColumn(), MofNCompleteColumn(), *texts, console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("photos", total=None, rate="", left="")
+
+        def show(scored: "Scored") -> None:
+            left = "" if scored.seconds_left is None else f"{_clock(scored.seconds_left)} left"
+            bar.update(task, completed=scored.photos, total=scored.of, rate=f"{scored.rate:.1f}/s", left=left)
+
+        yield show
+
+
+def _scored_lines() -> "Callable[[Scored], None]":
+    printed = time.perf_counter()
+
+    def show(scored: "Scored") -> None:
+        nonlocal printed
+        now = time.perf_counter()
+        if now - printed < LINES_EVERY or scored.photos == scored.before:
+            return
+        printed = now
+        left = "" if scored.seconds_left is None else f", {_clock(scored.seconds_left)} left"
+        line = f"fsrfer: {scored.photos:,} of {scored.of:,} photos, {scored.rate:.1f} photos/s{left}"
+        print(line, file=sys.stderr, flush=True)
+
+    return show

@@ -66,12 +66,21 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(finished, rafdb, tmp_p
         assert losses(run / folder, stage) == losses(unbroken / folder, stage)
 
 
-def test_two_processes_compute_what_one_does(finished, rafdb, tmp_path):
+def test_two_processes_compute_what_one_does_and_one_goes_on_with_it(finished, rafdb, tmp_path):
     name, recipe, unbroken = finished
-    done = fsrfer(command(recipe, rafdb, tmp_path / "run", "--devices", "2"))
+    run = tmp_path / "run"
+    done = fsrfer(command(recipe, rafdb, run, "--devices", "2"))
     assert done.returncode == 0, done.stderr
+    require_alike(name, unbroken, run)
+    for late in (*run.rglob("model.*"), *run.rglob("step-*6.safetensors")):
+        late.unlink()
+    assert here(command(recipe, rafdb, run, "--resume")) == 0
+    require_alike(name, unbroken, run)
+
+
+def require_alike(name, unbroken, run):
     for folder, stage in STAGES[name]:
-        one, two = losses(unbroken / folder, stage), losses(tmp_path / "run" / folder, stage)
+        one, two = losses(unbroken / folder, stage), losses(run / folder, stage)
         # Generator and discriminator chase each other: a rounding grows with every step, faster on some processors.
         steps = {
             (step, key): value

@@ -7,6 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fsrfer.labels import EXPRESSIONS
+from fsrfer.scoring.schema import faces_schema, photos_schema
+
+COMMON = dict(zip(EXPRESSIONS, (0.12, 0.02, 0.008, 0.26, 0.12, 0.09, 0.382), strict=True))
+"""How often each is seen: what is left of a face's probabilities is shared out so, or the rare ones would look frequent."""
 
 PLACES, HOURS, PHOTOS_EACH, FACES_EACH = ("hall", "yard"), (9, 10, 11), 8, 5
 
@@ -21,12 +25,14 @@ def write_scored(folder: Path) -> Path:
             for _ in range(PHOTOS_EACH):
                 photos.append(_photo(len(photos), place, hour))
                 faces += _faces(photos[-1], 0.3 + 0.1 * (hour - 9) + 0.2 * (place == "yard"), rng)
+    carried = pa.schema([("place", pa.string()), ("hour", pa.int64())])
+    schemas = {"photos": photos_schema(carried), "faces": faces_schema()}
     for name, rows in (("photos", photos), ("faces", faces)):
         half = len(rows) // 2
         for part, some in enumerate((rows[:half], rows[half:])):
             path = folder / name / f"part-{part}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.Table.from_pylist(some, SCHEMAS[name]), path, compression="zstd")
+            pq.write_table(pa.Table.from_pylist(some, schemas[name]), path, compression="zstd")
     return folder
 
 
@@ -47,29 +53,13 @@ def _faces(photo: dict[str, object], smiling: float, rng: np.random.Generator) -
     for number in range(int(str(photo["faces"]))):
         winner = "happiness" if rng.random() < smiling else "neutral"
         probability, height = float(rng.uniform(0.6, 0.97)), 5.0 if number == FACES_EACH - 1 else 20.0 + 8 * number
-        rest = (1 - probability) / (len(EXPRESSIONS) - 1)
+        left = 1 - COMMON[winner]
         rows.append({
             "photo": photo["photo"], "face": number, "x1": 0.0, "y1": 0.0, "x2": height, "y2": height,
             "detection_score": 0.9, "size_px": height, "effective_px": height * 0.8, "expression": winner,
             "probability": probability, "certain": probability > 0.85 and height > 6, "legible": 0.9,
-            "too_small": height < 6, **{name: probability if name == winner else rest for name in EXPRESSIONS},
+            "too_small": height < 6, **{
+                name: probability if name == winner else (1 - probability) * COMMON[name] / left for name in EXPRESSIONS
+            },
         })  # fmt: skip
     return rows
-
-
-def _schema(kinds: dict[str, str]) -> pa.Schema:
-    return pa.schema([(name, getattr(pa, kind)()) for name, kind in kinds.items()])
-
-
-SCHEMAS = {
-    "photos": _schema({
-        "photo": "int64", "path": "string", "member": "string", "offset": "int64", "width": "int32", "height": "int32",
-        "faces": "int32", "too_small": "int32", "error": "string", "seconds": "float32", "place": "string", "hour": "int64",
-    }),
-    "faces": _schema({
-        "photo": "int64", "face": "int32", **dict.fromkeys(("x1", "y1", "x2", "y2"), "float32"),
-        **dict.fromkeys(("detection_score", "size_px", "effective_px"), "float32"), "expression": "string",
-        "probability": "float32", "certain": "bool_", "legible": "float32", "too_small": "bool_",
-        **dict.fromkeys(EXPRESSIONS, "float32"),
-    }),
-}  # fmt: skip

@@ -79,12 +79,21 @@ def test_in_sittings_one_command_ends_with_the_same_weights(finished_paper, tiny
     assert "--minutes 0: must be above 0" in refusal(command(tiny_paper, rafdb, run, "--minutes", "0"), capsys)
 
 
-def test_two_processes_compute_what_one_does(finished, rafdb, tmp_path):
+def test_two_processes_compute_what_one_does_and_one_goes_on_with_it(finished, rafdb, tmp_path):
     name, recipe, unbroken = finished
-    done = fsrfer(command(recipe, rafdb, tmp_path / "run", "--devices", "2"))
+    run = tmp_path / "run"
+    done = fsrfer(command(recipe, rafdb, run, "--devices", "2"))
     assert done.returncode == 0, done.stderr
+    require_alike(name, unbroken, run)
+    for late in (*run.rglob("model.*"), *run.rglob("step-*6.safetensors")):
+        late.unlink()
+    assert here(command(recipe, rafdb, run, "--resume")) == 0
+    require_alike(name, unbroken, run)
+
+
+def require_alike(name, unbroken, run):
     for folder, stage in STAGES[name]:
-        one, two = losses(unbroken / folder, stage), losses(tmp_path / "run" / folder, stage)
+        one, two = losses(unbroken / folder, stage), losses(run / folder, stage)
         # Generator and discriminator chase each other: a rounding grows with every step, faster on some processors.
         steps = {
             (step, key): value

@@ -66,12 +66,15 @@ def fetch(address: Address) -> tuple[Path, Address]:
     telemetry.switch_off()
     from huggingface_hub import hf_hub_download
 
-    options = {"library_name": "fsrfer", "library_version": __version__}
+    def fetched(name: str, revision: str | None) -> Path:
+        client = {"library_name": "fsrfer", "library_version": __version__}
+        return Path(str(hf_hub_download(address.repository, name, revision=revision, **client)))  # type: ignore[call-overload]
+
     with _told(address):
-        config = Path(hf_hub_download(address.repository, CONFIG_FILE, revision=address.revision, **options))
+        config = fetched(CONFIG_FILE, address.revision)
         commit = config.parent.name
         # By the commit, or a push between the two requests would give files of two states.
-        hf_hub_download(address.repository, MODEL_FILE, revision=commit, **options)
+        fetched(MODEL_FILE, commit)
     if not _COMMIT.fullmatch(commit):
         raise ModelError(f"{address}: the hub names no commit, but {commit!r}; it is no hub that fsrfer knows")
     return config.parent, Address(address.repository, commit)

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.recipes.paper import PaperRecipe
     from fsrfer.recipes.schema import load_recipe, shortened
     from fsrfer.training.classifier import check_given
-    from fsrfer.training.compute import open_fabric
+    from fsrfer.training.compute import open_fabric, told_of_others
     from fsrfer.training.loop import Paused
     from fsrfer.training.run import check_run, is_begun
 
@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
         check_given(recipe, given)
     fabric = open_fabric(options.devices, options.nodes, options.precision, options.compiling, options.minutes)
     with ExitStack() as held:
+        held.enter_context(told_of_others(fabric.world_size))
         if fabric.is_global_zero:
             held.enter_context(locked(options.output))
             # Whoever trains in sittings gives one command for all of them.

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from fsrfer.group.columns import FaceColumns
 from fsrfer.group.counting import SIZE_EDGES, Counts
 from fsrfer.group.quantification import confusion_at, design_effect, likelihood, posterior_shares
 from fsrfer.labels import EXPRESSIONS, in_order
@@ -28,6 +29,9 @@ _VALENCE = np.array([VALENCE.get(name, 0.0) for name in EXPRESSIONS])
 
 MOST_ROWS = 2048
 """Of a tally; beyond, alike faces share a row."""
+
+_MOST_AT_ONCE = 100_000
+"""Of the rows that are joined in one go."""
 
 _COUNT, _HEIGHT, _CLASSES = 0, 1, slice(2, None)
 """Columns of a tally's rows: how many faces, the sum of their heights, the sums of their probabilities."""
@@ -54,6 +58,23 @@ class Tally(Counts):
         if not too_small:
             height = answer.size_px if answer.effective_px is None else answer.effective_px
             self._rows.append(np.array([1.0, height, *in_order(answer.probabilities)]))
+            self._bound()
+
+    def add_columns(self, columns: "FaceColumns") -> None:
+        """Take many faces at once; what they say is as if they were taken one by one."""
+        counts, large = columns.counts, ~columns.too_small
+        self.faces += int(counts.sum())
+        self.too_small += int(counts[~large].sum())
+        self.uncertain += int(counts[~columns.certain].sum())
+        bins = np.digitize(columns.heights, SIZE_EDGES)
+        self.sizes += np.bincount(bins, counts, len(SIZE_EDGES) + 1).astype(np.int64)
+        self.answers += np.bincount(columns.answers[large], counts[large], len(EXPRESSIONS)).astype(np.int64)
+        weighted = columns.probabilities * counts[:, None]
+        self.sums += weighted[large].sum(axis=0)
+        rows = np.column_stack([counts, columns.effective * counts, weighted])[large]
+        for start in range(0, len(rows), _MOST_AT_ONCE):
+            part = rows[start : start + _MOST_AT_ONCE]
+            self._rows += list(part if len(part) <= MOST_ROWS else join_alike(part, MOST_ROWS // 2))
             self._bound()
 
     def merge(self, other: "Tally") -> None:
@@ -183,6 +204,25 @@ def estimate_group(faces: Iterable[Face], info: ModelInfo) -> Group:
     """All faces of a photo together: their plain counts, and what these say of the group."""
     tally = Tally.of(faces)
     return replace(tally.group, estimate=estimate(tally, info))
+
+
+def estimate_columns(
+    columns: Mapping[str, ArrayLike], info: ModelInfo, counts: ArrayLike | None = None, people: int | None = None
+) -> GroupEstimate:
+    """What the rows of a table of faces say of the group, as fetched from a data base or read from Parquet.
+
+    Args:
+        columns: those of `FaceColumns.of`, N long.
+        info: of the model that gave the probabilities.
+        counts: N, how many alike faces each row stands for, with the means of their numbers; None for one each.
+        people: see `estimate`.
+
+    Raises:
+        DataError: a column is missing, or holds something else.
+    """
+    tally = Tally()
+    tally.add_columns(FaceColumns.of(columns, counts))
+    return estimate(tally, info, people)
 
 
 def draw_shares(probabilities: Floats, heights: Floats, counts: Floats, confusions: Mapping[float, Floats]) -> Floats:

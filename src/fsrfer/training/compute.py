@@ -3,13 +3,18 @@
 import importlib.util
 import logging
 import math
+import os
+import socket
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
@@ -65,7 +70,8 @@ def open_fabric(
         minutes: after which trainings stop with what they have saved; None for never.
 
     Raises:
-        TrainingError: numbers below one, no time, or a precision Fabric does not know.
+        TrainingError: numbers below one, no time, a precision Fabric does not know, no address of the first of several
+            machines, or one that cannot be reached.
     """
     if devices < 1 or nodes < 1:
         raise TrainingError(f"--devices {devices} --nodes {nodes}: both must be at least 1")
@@ -80,7 +86,11 @@ def open_fabric(
         raise TrainingError(f"--precision {precision}: {str(error).splitlines()[0]}") from error
     fabric.backend = "inductor" if compiles(compiling) else None
     fabric.deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    fabric.launch()
+    if nodes > 1:
+        _require_address(fabric)
+        _require_interface()
+    with told_of_others(devices * nodes):
+        fabric.launch()
     return fabric
 
 
@@ -101,6 +111,62 @@ def compiled(fabric: Fabric, function: Function) -> Function:
     """A network or a method of one, compiled where the command says so; its weights keep their names."""
     backend = getattr(fabric, "backend", None)
     return function if backend is None else cast("Function", torch.compile(function, backend=backend, dynamic=False))
+
+
+def _require_address(fabric: Fabric) -> None:
+    """Several machines meet at the first: without its address each would wait for the others on its own.
+
+    Raises:
+        TrainingError: neither the environment nor a launcher (torchrun, SLURM) says where they meet.
+    """
+    strategy = fabric.strategy
+    if not isinstance(strategy, ParallelStrategy) or not isinstance(strategy.cluster_environment, LightningEnvironment):
+        return
+    if missing := [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]:
+        raise TrainingError(
+            f"--nodes: {missing[0]} is not set; set MASTER_ADDR and MASTER_PORT to an address of the first machine, and "
+            "NODE_RANK to the number of this one, from 0"
+        )
+
+
+def _require_interface() -> None:
+    """Gloo gives the others the address of this machine's name: a loopback one leads them to themselves, and all wait.
+
+    Raises:
+        TrainingError: that is so, and no interface is named.
+    """
+    if torch.cuda.is_available() or "GLOO_SOCKET_IFNAME" in os.environ:
+        return
+    try:
+        address = socket.gethostbyname(socket.gethostname())
+    except OSError:
+        address = "no address"
+    if address.startswith("127.") or address == "no address":
+        raise TrainingError(
+            f"--nodes: this machine's name leads to {address}, where others cannot reach it; name the interface that leads "
+            "to them, such as GLOO_SOCKET_IFNAME=eth0"
+        )
+
+
+@contextmanager
+def told_of_others(processes: int) -> Iterator[None]:
+    """Within the block, what the other processes of a training make impossible here is one line.
+
+    Raises:
+        TrainingError: they cannot be reached, or one of them ended.
+    """
+    try:
+        yield
+    except (torch.distributed.DistError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if processes == 1 or not any(
+            word in reason.lower() for word in ("gloo", "nccl", "connect", "socket", "timed out")
+        ):
+            raise
+        advice = "look there what it said of itself"
+        if "connectFullMesh" in reason or "127.0.0.1" in reason:
+            advice = "name the interface that leads to the other machines, such as GLOO_SOCKET_IFNAME=eth0"
+        raise TrainingError(f"another process of this training is out of reach ({reason}); {advice}") from error
 
 
 def descend(fabric: Fabric, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from lightning_fabric import Fabric
 from rich.progress import (
     BarColumn,
@@ -55,11 +56,13 @@ def run(fabric: Fabric, trainee: Trainee, settings: LoopSettings, folder: Path, 
     """Train for ``settings.max_steps`` steps, going on from the newest checkpoint of the stage where there is one.
 
     Raises:
-        TrainingError: a loss is not a finite number; the last good checkpoint stays.
+        TrainingError: a loss is not a finite number, where the last good checkpoint stays; or processes of one run see
+            different checkpoints.
         Paused: the time is up, `compute.Machine.deadline`; the step that was running is done and saved.
     """
     checkpoints, log = folder / "checkpoints" / stage, MetricsLog(folder / f"metrics-{stage}.csv")
     step = _restored(trainee, checkpoints)
+    _require_alike(fabric, step, checkpoints)
     prompt = fabric.device.type == "cpu"  # elsewhere reading a loss waits for the device, so that is done when needed
     log.drop_after(step)
     with _progress(fabric) as progress, _board(fabric, folder / "tensorboard" / stage, step) as board:
@@ -134,6 +137,19 @@ def _restored(trainee: Trainee, checkpoints: Path) -> int:
     step, state = checkpoint.load(newest)
     checkpoint.restore(trainee.parts, state)
     return step
+
+
+def _require_alike(fabric: Fabric, step: int, checkpoints: Path) -> None:
+    """Processes that went on from different steps would average gradients of different networks, without a word."""
+    if fabric.world_size == 1:
+        return
+    steps = fabric.all_gather(torch.tensor(step, device=fabric.device))
+    assert isinstance(steps, Tensor)
+    if (steps != step).any():
+        raise TrainingError(
+            f"{checkpoints}: of step {step} here, of {sorted({*map(int, steps)})} among all processes; the run's folder must "
+            "be on storage that all machines share"
+        )
 
 
 def _require_finite(losses: Mapping[str, float], step: int, stage: str, checkpoints: Path) -> None:

@@ -1,7 +1,7 @@
 // The camera: a still for the page, or frames that are followed live.
 import { closed, cornered, make, one, show } from "./dom.js";
 import { drawn } from "./picture.js";
-import { glance } from "./words.js";
+import { LOOKS, glance } from "./words.js";
 import { Live } from "./live.js";
 import { COLOURS } from "./labels.js";
 
@@ -91,8 +91,9 @@ export class Camera {
     this.overlay.replaceChildren(...faces.flatMap((face) => {
       const path = face.certain ? closed(face.box) : cornered(face.box);
       const colour = face.too_small ? "#fff" : COLOURS[face.expression];
-      const [x1, , , y2] = face.box;
-      const label = make("svg:text", { x: x1, y: y2 + height / 32, "font-size": height / 36 }, face.too_small ? "" : face.expression);
+      const [x1, , x2, y2] = face.box;
+      const place = { x: (x1 + x2) / 2, y: y2 + height / 32, "font-size": height / 36, "text-anchor": "middle" };
+      const label = make("svg:text", place, face.too_small ? "" : LOOKS[face.expression]);
       return [make("svg:path", { d: path, class: "rim" }), make("svg:path", { d: path, stroke: colour }), label];
     }));
   }

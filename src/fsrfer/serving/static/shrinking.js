@@ -30,6 +30,9 @@ export class Shrinking {
     show(this.root, Boolean(useful));
     if (!useful) return;
     Object.assign(this, { canvas, photo, aggregateOnly, smallest });
+    const seen = photo.faces ? "which faces keep their expression" : "whether the answer stays the same";
+    one(".lead", this.root).textContent =
+      `Shrink it, and see ${seen}. Your browser shrinks it; the service sees the small photo alone.`;
     this.sizes = sizesOf(canvas, photo);
     this.range.min = 0;
     this.range.max = this.sizes.length - 1;

@@ -52,7 +52,10 @@ function ofFew(told) {
   if (!name) return said("Hard to tell", `${faces(told.length)}, none with a certain expression.`);
   if (most === told.length) return said(`All ${most} look ${LOOKS[name]}`, `${faces(most)}, each certain.`, name, true);
   const kinds = [...counts].map(([kind, count]) => `${count} ${LOOKS[kind]}`);
-  return said(`${most} of ${told.length} look ${LOOKS[name]}`, `${faces(told.length)}: ${kinds.join(", ")}${left ? `, ${left} not certain` : ""}.`, name, most > told.length / 2);
+  const about = `${faces(told.length)}: ${kinds.join(", ")}${left ? `, ${left} not certain` : ""}.`;
+  const tied = [...counts].filter(([, count]) => count === most).map(([kind]) => LOOKS[kind]);
+  if (tied.length > 1) return said(`Mixed: ${listed(tied)}`, about);
+  return said(`${most} of ${told.length} ${most === 1 ? "looks" : "look"} ${LOOKS[name]}`, about, name, most > told.length / 2);
 }
 
 // Few people, of whom no single one is told.

@@ -53,7 +53,7 @@ class Row:
         rate: photos answered a second.
         p50, p99: of the latency, in seconds; null for a loop.
         others: how many answers of each other status.
-        processor_seconds: of a photo; null where only the loop's own process tells it.
+        processor_seconds: that a photo takes of all processes.
     """
 
     photo: str
@@ -249,13 +249,19 @@ def peer() -> Iterator[Server]:
             process.terminate()
 
 
-def ratios(rows: list[Row]) -> dict[str, float]:
-    """The service's throughput at eight clients over the loop's, for each photo."""
+def ratios(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """The service at eight clients over the loop, for each photo: throughput, and photos a processor second.
+
+    The second holds on a machine that does other work too.
+    """
     told = {}
     for row in rows:
-        if row.what.startswith("loop"):
-            ours = [one.rate for one in rows if (one.photo, one.what, one.clients) == (row.photo, "fsrfer serve", 8)]
-            told |= {f"{row.photo}: fsrfer serve / {row.what}": round(rate / row.rate, 3) for rate in ours}
+        ours = [one for one in rows if (one.photo, one.what, one.clients) == (row.photo, "fsrfer serve", LOOP_CLIENTS)]
+        if row.what.startswith("loop") and ours and row.processor_seconds and ours[0].processor_seconds:
+            told[f"{row.photo}, over {row.what}"] = {
+                "throughput": round(ours[0].rate / row.rate, 3),
+                "photos a processor second": round(row.processor_seconds / ours[0].processor_seconds, 3),
+            }
     return told
 
 

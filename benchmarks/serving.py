@@ -126,7 +126,8 @@ def measured(photo: Path, faces: int, options: argparse.Namespace) -> Iterator[R
     """Loop, service and peer with one photo."""
     request, name = request_of(photo.read_bytes()), photo.name
     for threads, what in ((1, "loop, 1 thread"), (0, "loop")):
-        yield Row(name, faces, what, 1, **looped(photo, threads, options.seconds))
+        seen = looped(photo, threads, options.seconds)
+        yield Row(name, faces, what, 1, seen["rate"], processor_seconds=seen["processor_seconds"])
     servers = {"fsrfer serve": service} | ({} if options.no_peer else {"plain_service.py": peer})
     for what, start in servers.items():
         with start() as server:
@@ -248,7 +249,7 @@ def ratios(rows: list[Row]) -> dict[str, dict[str, float]]:
 
     The second holds on a machine that does other work too.
     """
-    told = {}
+    told: dict[str, dict[str, float]] = {}
     for row in rows:
         ours = [one for one in rows if (one.photo, one.what, one.clients) == (row.photo, "fsrfer serve", LOOP_CLIENTS)]
         if row.what.startswith("loop") and ours and row.processor_seconds and ours[0].processor_seconds:

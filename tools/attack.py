@@ -23,7 +23,7 @@ from fuzzing.mutation import mutated
 from http_load import ask, closed_loop, request_of
 from service_process import Server, service
 
-EXPECTED = {200, 400, 413, 415, 422, 503}
+EXPECTED = {200, 400, 404, 408, 413, 415, 422, 503}
 """Answers that clients may get."""
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
@@ -106,7 +106,8 @@ def wrongs(told: Told) -> list[str]:
 
 def at_rest(server: Server) -> Told:
     """What the service takes."""
-    return {"memory_mib": round(server.memory()), "descriptors": server.files(), "processes": len(server.family())}
+    memory = [round(server.memory([pid])) for pid in server.family()]
+    return {"memory_mib": memory, "descriptors": server.files(), "processes": len(server.family())}
 
 
 async def figures(port: int, *names: str) -> dict[str, float]:

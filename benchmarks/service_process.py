@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +23,10 @@ class Server:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [self.process.pid, *map(int, children)]
 
-    def memory(self) -> float:
-        """MiB that its processes have in memory, shared pages counted once."""
+    def memory(self, pids: Sequence[int] = ()) -> float:
+        """MiB that its processes, or some of them, have in memory; shared pages are counted once."""
         total = 0
-        for pid in self.family():
+        for pid in pids or self.family():
             try:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             except OSError:  # it has just ended

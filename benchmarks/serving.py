@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -53,7 +53,7 @@ class Row:
         rate: photos answered a second.
         p50, p99: of the latency, in seconds; null for a loop.
         others: how many answers of each other status.
-        processor_seconds: of a photo; null where only the loop's own process tells it.
+        processor_seconds: that a photo takes of all processes.
     """
 
     photo: str
@@ -71,78 +71,70 @@ def main() -> int:
     """Measure, print, and save what was asked for."""
     options = arguments()
     with tempfile.TemporaryDirectory() as folder:
-        photos = options.photos or made_photos(Path(folder))
-        found = {photo: len(Recognizer().predict(photo).faces) for photo in photos}
-        content: dict[str, Any] = {"command": sys.argv, "machine": machine()}
-        if options.soak:
-            content["soak"] = soak(photos, options.soak)
-        else:
-            rows = [row for photo in photos for row in measured(photo, found[photo], options)]
-            content["results"] = [asdict(row) for row in rows]
-            Console(width=110).print(as_table(rows))
-            content["ratios"] = ratios(rows)
-            if not options.no_overload:
-                content["overload"] = overload(photos[0], options.seconds)
-    print(json.dumps({name: value for name, value in content.items() if name != "results"}, indent=2))
+        photos = options.photos or [made_photo(Path(folder), faces) for faces in options.faces]
+        content = MEASURES[options.what](photos, options)
     if options.json:
         kept = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
-        options.json.write_text(json.dumps({**kept, **content}, indent=2) + "\n", encoding="utf-8")
+        kept.setdefault(options.what, {}).update(content)
+        told = json.dumps({"machine": machine(), **kept}, indent=2)
+        options.json.write_text(told + "\n", encoding="utf-8")
     return 0
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="The service under load, beside a plain loop.")
-    parser.add_argument("--photos", nargs="+", type=Path, help="(made: portraits with 1 and 30 faces)")
+    parser.add_argument(
+        "what", choices=MEASURES, help="requests a second, twice the load it can keep up, or a long time"
+    )
+    parser.add_argument("--photos", nargs="+", type=Path, help="(made of a portrait)")
+    parser.add_argument("--faces", nargs="+", type=int, default=[1, 30], metavar="N", help="in made photos (1 30)")
     parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 8, 64], metavar="N", help="clients at once")
-    parser.add_argument("--seconds", type=float, default=15, help="of each figure (%(default)g)")
-    parser.add_argument("--rounds", type=int, default=1, help="of each figure; the median counts (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=15, help="of each figure, or of the whole soak (%(default)g)")
     parser.add_argument("--no-peer", action="store_true", help="leave out plain_service.py")
-    parser.add_argument("--no-overload", action="store_true", help="leave out twice the sustainable load")
-    parser.add_argument("--soak", type=float, metavar="SECONDS", help="only this: clients without pause for so long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save figures there, beside others that it holds")
     return parser.parse_args()
 
 
-def made_photos(folder: Path) -> list[Path]:
-    """A portrait of one face, and a photo of 30: the same portrait 6 x 5 times."""
+def made_photo(folder: Path, faces: int) -> Path:
+    """A portrait, or a photo of many people: the same portrait side by side, small."""
     with Image.open(bundled_portrait()) as portrait:
         face = portrait.convert("RGB")
-    face.save(folder / "portrait.jpg", quality=90)
-    small = face.resize((320, round(320 * face.height / face.width)))
-    crowd = Image.new("RGB", (6 * small.width, 5 * small.height))
-    for place in range(30):
-        crowd.paste(small, (place % 6 * small.width, place // 6 * small.height))
-    crowd.save(folder / "crowd.jpg", quality=90)
-    return [folder / "portrait.jpg", folder / "crowd.jpg"]
+    picture = face
+    if faces > 1:
+        small = face.resize((320, round(320 * face.height / face.width)))
+        picture = Image.new("RGB", (6 * small.width, -(-faces // 6) * small.height))
+        for place in range(faces):
+            picture.paste(small, (place % 6 * small.width, place // 6 * small.height))
+    path = folder / f"faces-{faces}.jpg"
+    picture.save(path, quality=90)
+    return path
+
+
+def under_load(photos: list[Path], options: argparse.Namespace) -> dict[str, Any]:
+    """Every photo by concurrency; the result by photo."""
+    told = {}
+    for photo in photos:
+        rows = list(measured(photo, len(Recognizer().predict(photo).faces), options))
+        Console(width=110).print(as_table(rows))
+        told[photo.name] = {"rows": [asdict(row) for row in rows], "over the loop": ratios(rows)}
+        print(json.dumps(told[photo.name]["over the loop"]))
+    return told
 
 
 def measured(photo: Path, faces: int, options: argparse.Namespace) -> Iterator[Row]:
-    """Loop, service and peer with one photo, in turns."""
-    rounds: dict[tuple[str, int], list[Row]] = {}
-    for _ in range(options.rounds):
-        for row in one_round(photo, faces, options):
-            rounds.setdefault((row.what, row.clients), []).append(row)
-    for rows in rounds.values():
-        yield sorted(rows, key=lambda row: row.rate)[len(rows) // 2]
-
-
-def one_round(photo: Path, faces: int, options: argparse.Namespace) -> Iterator[Row]:
-    """Each figure once."""
+    """Loop, service and peer with one photo."""
     request, name = request_of(photo.read_bytes()), photo.name
     for threads, what in ((1, "loop, 1 thread"), (0, "loop")):
-        yield Row(name, faces, what, 1, **looped(photo, threads, options.seconds))
-    with service() as server:
-        asyncio.run(closed_loop(server.port, request, 2, 3))
-        for clients in options.concurrency:
-            load, cost = loaded(server, request, clients, options.seconds)
-            yield row_of(name, faces, "fsrfer serve", clients, load, cost)
-    if not options.no_peer:
-        with peer() as server:
+        seen = looped(photo, threads, options.seconds)
+        yield Row(name, faces, what, 1, seen["rate"], processor_seconds=seen["processor_seconds"])
+    servers = {"fsrfer serve": service} | ({} if options.no_peer else {"plain_service.py": peer})
+    for what, start in servers.items():
+        with start() as server:
             asyncio.run(closed_loop(server.port, request, 2, 3))
             for clients in options.concurrency:
                 load, cost = loaded(server, request, clients, options.seconds)
-                yield row_of(name, faces, "plain_service.py", clients, load, cost)
+                yield row_of(name, faces, what, clients, load, cost)
 
 
 def loaded(server: Server, request: bytes, clients: int, seconds: float) -> tuple[Load, float]:
@@ -165,9 +157,9 @@ def looped(photo: Path, threads: int, seconds: float) -> dict[str, float]:
     return told
 
 
-def overload(photo: Path, seconds: float) -> dict[str, Any]:
-    """Twice the rate that can be kept up: what becomes of the requests, and of the memory."""
-    request = request_of(photo.read_bytes())
+def overload(photos: list[Path], options: argparse.Namespace) -> dict[str, Any]:
+    """Twice the rate that can be kept up with the first photo: what becomes of the requests, and of the memory."""
+    request, seconds = request_of(photos[0].read_bytes()), options.seconds
     with service() as server:
         sustained = asyncio.run(closed_loop(server.port, request, LOOP_CLIENTS, seconds)).rate
         asyncio.run(
@@ -176,7 +168,8 @@ def overload(photo: Path, seconds: float) -> dict[str, Any]:
         with memory_of(server) as seen:
             load = asyncio.run(open_loop(server.port, request, OVERLOAD * sustained, 4 * seconds))
         lost = load.others.get(0, 0) + load.others.get(504, 0)
-        return {
+        told = {
+            "photo": photos[0].name,
             "sustained_rate": sustained,
             "asked_rate": OVERLOAD * sustained,
             "answered": len(load.latencies),
@@ -187,12 +180,14 @@ def overload(photo: Path, seconds: float) -> dict[str, Any]:
             "lost": lost,
             "memory_mib": [round(value) for value in seen],
         }
+    print(json.dumps(told))
+    return told
 
 
-def soak(photos: list[Path], seconds: float) -> dict[str, Any]:
+def soak(photos: list[Path], options: argparse.Namespace) -> dict[str, Any]:
     """All photos from eight clients for long: latency and memory by tenths of the time."""
-    requests = [request_of(photo.read_bytes()) for photo in photos]
-    tenths = []
+    requests, seconds = [request_of(photo.read_bytes()) for photo in photos], options.seconds
+    tenths: list[dict[str, Any]] = []
     with service() as server:
         for _ in range(10):
             loads = asyncio.run(several(server.port, requests, seconds / 10))
@@ -249,13 +244,19 @@ def peer() -> Iterator[Server]:
             process.terminate()
 
 
-def ratios(rows: list[Row]) -> dict[str, float]:
-    """The service's throughput at eight clients over the loop's, for each photo."""
-    told = {}
+def ratios(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """The service at eight clients over the loop, for each photo: throughput, and photos a processor second.
+
+    The second holds on a machine that does other work too.
+    """
+    told: dict[str, dict[str, float]] = {}
     for row in rows:
-        if row.what.startswith("loop"):
-            ours = [one.rate for one in rows if (one.photo, one.what, one.clients) == (row.photo, "fsrfer serve", 8)]
-            told |= {f"{row.photo}: fsrfer serve / {row.what}": round(rate / row.rate, 3) for rate in ours}
+        ours = [one for one in rows if (one.photo, one.what, one.clients) == (row.photo, "fsrfer serve", LOOP_CLIENTS)]
+        if row.what.startswith("loop") and ours and row.processor_seconds and ours[0].processor_seconds:
+            told[f"{row.photo}, over {row.what}"] = {
+                "throughput": round(ours[0].rate / row.rate, 3),
+                "photos a processor second": round(row.processor_seconds / ours[0].processor_seconds, 3),
+            }
     return told
 
 
@@ -269,6 +270,13 @@ def as_table(rows: list[Row]) -> Table:
         told = [row.photo, str(row.faces), row.what, str(row.clients), f"{row.rate:.2f}", *times, others, cost]
         table.add_row(*told)
     return table
+
+
+MEASURES: dict[str, Callable[[list[Path], argparse.Namespace], dict[str, Any]]] = {
+    "load": under_load,
+    "overload": overload,
+    "soak": soak,
+}
 
 
 def machine() -> dict[str, object]:

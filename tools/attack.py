@@ -23,7 +23,7 @@ from fuzzing.mutation import mutated
 from http_load import ask, closed_loop, request_of
 from service_process import Server, service
 
-EXPECTED = {200, 400, 413, 415, 422, 503}
+EXPECTED = {200, 400, 404, 408, 413, 415, 422, 503}
 """Answers that clients may get."""
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
@@ -35,6 +35,12 @@ CLIENTS = 200
 
 LONGEST_HELD = 45.0
 """Seconds in which the service must have got rid of a connection that does nothing: a body has 30."""
+
+HELD = ("fsrfer_requests_under_way", "fsrfer_upload_bytes_held", "fsrfer_live_sessions")
+"""Figures that should be 0 when nobody asks for anything."""
+
+WHOLE = 50
+"""Every so many damaged pictures there is a whole one, which must be answered all the same."""
 
 Told = dict[str, Any]
 
@@ -72,7 +78,7 @@ async def attacked(server: Server, options: argparse.Namespace) -> Told:
         told[name] = {**seen, **beside(), "seconds": round(time.perf_counter() - began, 1)}
         print(name, json.dumps(told[name]), flush=True)
     await asyncio.sleep(1)
-    told["after"] = {**at_rest(server), "held": await held(server.port)}
+    told["after"] = {**at_rest(server), "held": await figures(server.port, *HELD)}
     print(json.dumps({"before": told["before"], "after": told["after"]}))
     return told
 
@@ -91,6 +97,8 @@ def wrongs(told: Told) -> list[str]:
             lines.append(f"{name}: answers {unexpected}")
         if seen.get("left open"):
             lines.append(f"{name}: {seen['left open']} connections were left open")
+        if seen.get("whole refused"):
+            lines.append(f"{name}: {seen['whole refused']} whole pictures were refused")
         if seen.get("longest silence", 0) > 5:
             lines.append(f"{name}: /healthz was silent for {seen['longest silence']} s")
     return lines
@@ -98,16 +106,16 @@ def wrongs(told: Told) -> list[str]:
 
 def at_rest(server: Server) -> Told:
     """What the service takes."""
-    return {"memory_mib": round(server.memory()), "descriptors": server.files(), "processes": len(server.family())}
+    memory = [round(server.memory([pid])) for pid in server.family()]
+    return {"memory_mib": memory, "descriptors": server.files(), "processes": len(server.family())}
 
 
-async def held(port: int) -> dict[str, float]:
-    """Figures that should be 0 when nobody asks for anything."""
+async def figures(port: int, *names: str) -> dict[str, float]:
+    """What the service counts."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(METRICS)
     lines = (await reader.read()).decode().splitlines()
     writer.close()
-    names = ("fsrfer_requests_under_way", "fsrfer_upload_bytes_held", "fsrfer_live_sessions")
     return {words[0]: float(words[1]) for line in lines if (words := line.split()) and words[0] in names}
 
 
@@ -205,16 +213,17 @@ async def oversized(server: Server, _photo: bytes, _options: argparse.Namespace)
     return {"answers": dict(statuses), "statuses": {code: count for code, count in statuses.items() if code}}
 
 
-async def damaged(server: Server, _photo: bytes, options: argparse.Namespace) -> Told:
-    """Pictures and forms cut off, flipped, spliced; bombs; files of two kinds."""
+async def damaged(server: Server, photo: bytes, options: argparse.Namespace) -> Told:
+    """Pictures and forms cut off, flipped, spliced; bombs; files of two kinds; among them whole ones."""
     with tempfile.TemporaryDirectory() as folder:
         seeds = uploads.seeds(Path(folder))
     statuses: collections.Counter[int] = collections.Counter()
     numbers = iter(range(options.pictures))
-    longest = 0.0
+    longest, refused = 0.0, 0
+    lost = await figures(server.port, "fsrfer_workers_lost")
 
     async def client() -> None:
-        nonlocal longest
+        nonlocal longest, refused
         for number in numbers:
             rng = random.Random(f"attack/{options.seed}/{number}")  # noqa: S311 (no secret)
             began = time.perf_counter()
@@ -223,9 +232,12 @@ async def damaged(server: Server, _photo: bytes, options: argparse.Namespace) ->
             statuses[status] += 1
             if status not in EXPECTED:
                 print(f"input {number} of seed {options.seed}: {status}", flush=True)
+            if number % WHOLE == 0:
+                refused += await ask(server.port, request_of(photo)) != 200
 
     await asyncio.gather(*(client() for _ in range(4)))
-    return {"statuses": dict(statuses), "longest": round(longest, 2)}
+    died = (await figures(server.port, *lost))["fsrfer_workers_lost"] - lost["fsrfer_workers_lost"]
+    return {"statuses": dict(statuses), "longest": round(longest, 2), "whole refused": refused, "workers died": died}
 
 
 def upload(data: bytes) -> bytes:
@@ -243,11 +255,13 @@ async def killed_workers(server: Server, photo: bytes, _options: argparse.Namesp
     async def kill() -> None:
         nonlocal kills
         while True:
-            await asyncio.sleep(2)
             workers = server.family()[1:]
-            if workers:
-                os.kill(random.choice(workers), signal.SIGKILL)  # noqa: S311 (no secret)
-                kills += 1
+            os.kill(random.choice(workers), signal.SIGKILL)  # noqa: S311 (no secret)
+            kills += 1
+            await asyncio.sleep(1)
+            while len(server.family()) <= len(workers):  # until another has its place
+                await asyncio.sleep(0.2)
+            await asyncio.sleep(1)
 
     killing = asyncio.ensure_future(kill())
     load = await closed_loop(server.port, request_of(photo), 8, 20)

@@ -177,6 +177,7 @@ class _Form:
             "on_end": self._finish,
         }
         self._most, self._files, self._whole = most, list[Upload](), False
+        self._name: str | None = None
         self._begin()
         try:
             self._parser = MultipartParser(boundary, callbacks)
@@ -195,7 +196,7 @@ class _Form:
         return self._files
 
     def _begin(self) -> None:
-        self._name, self._chunks = "picture", list[bytes]()
+        self._name, self._chunks = None, list[bytes]()
         self._header_field, self._header_value = b"", b""
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -211,10 +212,13 @@ class _Form:
         if self._header_field.lower() == b"content-disposition":
             header = Message()
             header["content-disposition"] = self._header_value.decode("utf-8", "replace")
-            self._name = printable(header.get_filename() or "picture")[:LONGEST_NAME]
+            name = header.get_filename()
+            self._name = None if name is None else printable(name or "picture")[:LONGEST_NAME]
         self._header_field, self._header_value = b"", b""
 
     def _end(self) -> None:
+        if self._name is None:
+            raise ProblemError(400, "bad-form", "a part of the form is no file; options belong into the address", CLOSE)
         if len(self._files) >= self._most:
             raise ProblemError(413, "too-many", f"more than {self._most} files; send them in several requests", CLOSE)
         self._files.append(Upload(self._name, b"".join(self._chunks)))

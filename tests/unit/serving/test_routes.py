@@ -98,6 +98,24 @@ def test_damaged_forms_are_refused(client: TestClient, form: bytes) -> None:
     assert (response.status_code, problem_of(response)) == (400, "bad-form")
 
 
+@pytest.mark.parametrize("head", ["", 'Content-Disposition: form-data; name="aggregate_only"\r\n'])
+def test_parts_of_forms_must_be_files(client: TestClient, head: str) -> None:
+    form = f"--x\r\n{head}\r\ntrue\r\n--x--\r\n".encode()
+    response = client.post("/v1/predict", content=form, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert (response.status_code, problem_of(response)) == (400, "bad-form")
+
+
+def test_an_empty_file_costs_itself_alone(client: TestClient) -> None:
+    told = client.post("/v1/predict", files=[("x", ("a.png", PICTURE)), ("x", ("b.png", b""))]).json()
+    assert [one["error"] is None for one in told["photos"]] == [True, False]
+    assert client.post("/v1/predict", files=[("x", ("b.png", b""))]).status_code == 400
+
+
+def test_a_refused_method_is_told_all_that_are_taken(client: TestClient) -> None:
+    response = client.request("OPTIONS", "/v1/video/abc")
+    assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET")
+
+
 def test_forms_hold_so_many_files(client: TestClient) -> None:
     response = client.post("/v1/predict", files=[("x", PICTURE)] * 5)
     assert (response.status_code, problem_of(response)) == (413, "too-many")
@@ -181,6 +199,7 @@ def test_what_the_service_says_of_itself(client: TestClient, toy: Path) -> None:
     assert told["model"]["name"] == "toy"
     assert told["limits"]["upload_bytes"] == 1_000_000
     assert told["limits"]["pixels"] == 2_000_000
+    assert told["device"] == "cpu"
     assert str(toy) not in json.dumps(told)
 
 
@@ -199,6 +218,7 @@ def test_the_document_describes_every_route(client: TestClient) -> None:
     items = predict["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["picture"]["items"]
     assert items == {"type": "string", "format": "binary"}
     assert "HTTPValidationError" not in json.dumps(document)
+    assert (predict["security"], document["paths"]["/healthz"]["get"]["security"]) == ([{"token": []}], [])
     assert "#/components/schemas/Problem" in json.dumps(predict["responses"]["503"])
 
 

@@ -18,11 +18,15 @@ def main() -> int:
     parser.add_argument("what", choices=("image", "nginx", "caddy"))
     parser.add_argument("--engine", default="podman" if shutil.which("podman") else "docker", help="(%(default)s)")
     parser.add_argument("--base", metavar="IMAGE", help="in the place of the Dockerfile's, where that cannot be had")
+    parser.add_argument("--built", action="store_true", help="try the image that was built before")
+    parser.add_argument("--run-option", action="append", default=[], help="one more of the engine's run")
     parser.add_argument("--port", type=int, default=18000, help="the first of three that are free here (%(default)s)")
     options = parser.parse_args()
     try:
         if options.what == "image":
-            container.check(options.engine, options.base, options.port)
+            if not options.built:
+                container.build(options.engine, options.base)
+            container.check(options.engine, options.port, options.run_option)
         else:
             proxies.check(options.what, options.port)
     except CheckError as error:

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,28 +45,35 @@ print(json.dumps({
 """Run in the container: what its processes may do, and have done."""
 
 
-def check(engine: str, base: str | None, port: int) -> None:
-    """Build, run, ask and stop the image.
+def build(engine: str, base: str | None) -> None:
+    """Build the image, by the Dockerfile or on another base.
+
+    Raises:
+        CheckError: the engine cannot.
+    """
+    print("building", flush=True)
+    arguments = ["--build-arg", f"BASE={base}"] if base else []
+    isolation = ["--isolation", "chroot"] if engine == "podman" else []
+    _run(engine, "build", *isolation, *arguments, "--file", "deploy/Dockerfile", "--tag", NAME, ".")
+
+
+def check(engine: str, port: int, more: Sequence[str] = ()) -> None:
+    """Run, ask and stop the image that `build` made.
 
     Args:
         engine: ``docker`` or ``podman``.
-        base: an image in the place of the Dockerfile's, where that cannot be had.
         port: of this machine, to publish it at.
+        more: options of the engine's ``run``.
 
     Raises:
         CheckError: something is not as documented.
-        subprocess.CalledProcessError: the engine fails.
     """
-    arguments = ["--build-arg", f"BASE={base}"] if base else []
-    print("building", flush=True)
-    isolation = ["--isolation", "chroot"] if engine == "podman" else []
-    _run(engine, "build", *isolation, *arguments, "--file", "deploy/Dockerfile", "--tag", NAME, ".")
     with tempfile.TemporaryDirectory() as folder:
         token = Path(folder) / "token"
         token.write_text(secrets.token_hex(32))
         token.chmod(0o444)
         Path(folder).chmod(0o755)
-        with _container(engine, token, port):
+        with _container(engine, token, port, more):
             client = Client(port, token.read_text())
             client.wait()
             _ask(client)
@@ -86,18 +93,16 @@ def run_options(service: dict[str, Any]) -> list[str]:
 
 
 @contextmanager
-def _container(engine: str, token: Path, port: int) -> Iterator[None]:
+def _container(engine: str, token: Path, port: int, more: Sequence[str]) -> Iterator[None]:
     service = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["fsrfer"]
     place = ["--volume", f"{token}:/run/secrets/fsrfer-token:ro", "--publish", f"127.0.0.1:{port}:8000"]
-    began = time.monotonic()
-    _run(engine, "run", "--detach", "--name", NAME, *run_options(service), *place, NAME)
     try:
+        _run(engine, "run", "--detach", "--name", NAME, *run_options(service), *place, *more, NAME)
         yield
     except BaseException:
-        _run(engine, "logs", NAME)
+        subprocess.run([engine, "logs", NAME], check=False)  # noqa: S603
         raise
     finally:
-        print(f"  seconds that it ran: {time.monotonic() - began:.0f}")
         subprocess.run([engine, "rm", "--force", NAME], check=False, capture_output=True)  # noqa: S603
 
 

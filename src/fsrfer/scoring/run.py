@@ -150,7 +150,8 @@ class _Run:
             return listed
         archive = Archive(self._source, self._store.url, self._settings.path_column)
         self._require_column(archive.carried)
-        self.ledger.begin(self._asked, {"versions": versions(), "info": _told_of(self._model)})
+        facts = {"versions": versions(), "info": _told_of(self._model), "golden": golden_answers(self._model)}
+        self.ledger.begin(self._asked, facts)
         return self.ledger.list_or_read(archive.items(), archive.carried)
 
     def _require_column(self, carried: Any) -> None:
@@ -160,13 +161,14 @@ class _Run:
             raise ScoringError(f"--by {by}: the source has no such column; it has {has}")
 
     def _plan(self, listing: Listing) -> Plan:
+        assert self.ledger.manifest is not None
         return Plan(
             output=self._store.url,
             key=key_of(self._asked, listing.sha256),
             settings=self._settings_from_anywhere(),
             model_sha256=self._model.sha256,
             detector_sha256=self._detector,
-            golden=tuple(tuple(row) for row in golden_answers(self._model)),
+            golden=tuple(tuple(row) for row in self.ledger.manifest["golden"]),
             folder=self._asked["source"] if Path(self._asked["source"]).is_dir() else None,
             threads=self._threads,
         )

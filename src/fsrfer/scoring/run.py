@@ -29,6 +29,9 @@ from fsrfer.scoring.stores import Store
 from fsrfer.scoring.worker import versions
 from fsrfer.version import __version__
 
+ROUNDS = 3
+"""Over chunks that do not stand as they were written: a worker of a killed run may have lived on for a moment."""
+
 COUNTED = ("photos", "faces", "failed", "killed")
 GROUPS = "groups.parquet"
 ENGINES = ("local", "ray")
@@ -125,11 +128,14 @@ class _Run:
         plan = self._plan(listing)
         done = self.ledger.done(plan.key, listing.chunks, self._with_parts)
         before = sum(one["photos"] for one in done.values())
-        if tasks := self.ledger.tasks(plan.key, listing.chunks, done):
-            self._score(plan, tasks, done, _engine(engine, address, workers, plan, self._store), listing, progress)
-            done = self.ledger.done(plan.key, listing.chunks, self._with_parts)
+        for _ in range(ROUNDS):
+            if tasks := self.ledger.tasks(plan.key, listing.chunks, done):
+                self._score(plan, tasks, done, _engine(engine, address, workers, plan, self._store), listing, progress)
+                done = self.ledger.done(plan.key, listing.chunks, self._with_parts)
         if missing := len(listing.chunks) - len(done):
-            raise ScoringError(f"{self._store.url}: {missing} chunks were changed while the run went on; run it again")
+            raise ScoringError(
+                f"{self._store.url}: {missing} chunks change while the run goes on; end other runs there"
+            )
         totals: dict[str, int | None] = {**_totals(done)}
         if not self._with_parts:
             totals["faces"] = None  # who subtracts the groups that are told must not learn of the others

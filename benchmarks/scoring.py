@@ -3,19 +3,23 @@
     python benchmarks/scoring.py photos/ --workers 2
 
 A plain process is ``fsrfer predict --threads 1`` on every N-th photo. Both are timed from start to end, one after the other,
-round after round, so that a slow minute meets both; a ratio is the median of the ratios within each round. ``--scale`` times
-``fsrfer score`` with 1, 2, ... workers instead.
+round after round, so that a slow minute meets both; a ratio is the median of the ratios within each round. Processor seconds
+are told besides, which other work on the machine changes least. ``--scale`` times ``fsrfer score`` with 1, 2, ... workers
+instead.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fsrfer.folders import walk
@@ -42,14 +46,31 @@ def main() -> None:
 
 
 def against_plain(options: argparse.Namespace, photos: list[str], place: Path) -> list[dict[str, float]]:
-    """Photos a second of both, and the ratio, in each round."""
+    """Photos a second and processor seconds a photo of both, and the ratios of score's throughput, in each round."""
     rounds = []
     for _ in range(options.repeat):
-        plain = len(photos) / plain_processes(options, photos, place)
-        scored = len(photos) / scoring(options, place, options.workers)
-        rounds.append({"plain, photos/s": plain, "score, photos/s": scored, "ratio": scored / plain})
+        plain, plain_work = both_clocks(partial(plain_processes, options, photos, place))
+        scored, scored_work = both_clocks(partial(scoring, options, place, options.workers))
+        rounds.append(
+            {
+                "plain, photos/s": len(photos) / plain,
+                "score, photos/s": len(photos) / scored,
+                "ratio by the clock": plain / scored,
+                "plain, processor s/photo": plain_work / len(photos),
+                "score, processor s/photo": scored_work / len(photos),
+                "ratio by processor seconds": plain_work / scored_work,
+            }
+        )
         print(rounds[-1], flush=True)
     return rounds
+
+
+def both_clocks(action: Callable[[], float]) -> tuple[float, float]:
+    """Seconds that an action tells, and processor seconds of the processes that it waited for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = action()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def scaling(options: argparse.Namespace, place: Path) -> list[dict[str, float]]:

@@ -25,6 +25,7 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,7 @@ def receipts(output: Path) -> int:
 
 def workers_of(pid: int) -> list[int]:
     """Processes that another one started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    own = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
-    return own if children.exists() else []
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
 
 
 def kill_often(source: Path, output: Path, kills: int, seconds: float, more: Sequence[str] = (), seed: int = 0) -> int:
@@ -167,7 +166,8 @@ def kill_often(source: Path, output: Path, kills: int, seconds: float, more: Seq
         except subprocess.TimeoutExpired:
             workers = workers_of(run.pid)
             if workers and rng.random() < 0.5:
-                os.kill(rng.choice(workers), signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(rng.choice(workers), signal.SIGKILL)
                 print(f"killed a worker at {receipts(output)} chunks", flush=True)
                 time.sleep(rng.uniform(0.0, 2.0))
             run.kill()

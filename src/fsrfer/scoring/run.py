@@ -29,6 +29,9 @@ from fsrfer.scoring.stores import Store
 from fsrfer.scoring.worker import versions
 from fsrfer.version import __version__
 
+ROUNDS = 3
+"""Over chunks that do not stand as they were written: a worker of a killed run may have lived on for a moment."""
+
 COUNTED = ("photos", "faces", "failed", "killed")
 GROUPS = "groups.parquet"
 ENGINES = ("local", "ray")
@@ -125,11 +128,14 @@ class _Run:
         plan = self._plan(listing)
         done = self.ledger.done(plan.key, listing.chunks, self._with_parts)
         before = sum(one["photos"] for one in done.values())
-        if tasks := self.ledger.tasks(plan.key, listing.chunks, done):
-            self._score(plan, tasks, done, _engine(engine, address, workers, plan, self._store), listing, progress)
-            done = self.ledger.done(plan.key, listing.chunks, self._with_parts)
+        for _ in range(ROUNDS):
+            if tasks := self.ledger.tasks(plan.key, listing.chunks, done):
+                self._score(plan, tasks, done, _engine(engine, address, workers, plan, self._store), listing, progress)
+                done = self.ledger.done(plan.key, listing.chunks, self._with_parts)
         if missing := len(listing.chunks) - len(done):
-            raise ScoringError(f"{self._store.url}: {missing} chunks were changed while the run went on; run it again")
+            raise ScoringError(
+                f"{self._store.url}: {missing} chunks change while the run goes on; end other runs there"
+            )
         totals: dict[str, int | None] = {**_totals(done)}
         if not self._with_parts:
             totals["faces"] = None  # who subtracts the groups that are told must not learn of the others
@@ -150,7 +156,8 @@ class _Run:
             return listed
         archive = Archive(self._source, self._store.url, self._settings.path_column)
         self._require_column(archive.carried)
-        self.ledger.begin(self._asked, {"versions": versions(), "info": _told_of(self._model)})
+        facts = {"versions": versions(), "info": _told_of(self._model), "golden": golden_answers(self._model)}
+        self.ledger.begin(self._asked, facts)
         return self.ledger.list_or_read(archive.items(), archive.carried)
 
     def _require_column(self, carried: Any) -> None:
@@ -160,13 +167,14 @@ class _Run:
             raise ScoringError(f"--by {by}: the source has no such column; it has {has}")
 
     def _plan(self, listing: Listing) -> Plan:
+        assert self.ledger.manifest is not None
         return Plan(
             output=self._store.url,
             key=key_of(self._asked, listing.sha256),
             settings=self._settings_from_anywhere(),
             model_sha256=self._model.sha256,
             detector_sha256=self._detector,
-            golden=tuple(tuple(row) for row in golden_answers(self._model)),
+            golden=tuple(tuple(row) for row in self.ledger.manifest["golden"]),
             folder=self._asked["source"] if Path(self._asked["source"]).is_dir() else None,
             threads=self._threads,
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fsrfer import telemetry
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.scoring import Settings, score
 from fsrfer.scoring.errors import ScoringError, WorkerDied
@@ -88,7 +89,7 @@ def test_a_cluster_scores_as_processes_do(ray: FakeRay, archive: Path, tmp_path:
     assert ray.started["address"] is None
     assert ray.started["statistics"] == "0"
     assert (ray.options["max_restarts"], ray.options["max_task_retries"], ray.options["num_cpus"]) == (0, 0, 1)
-    assert ray.options["runtime_env"]["env_vars"] == {"ORT_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"}
+    assert ray.options["runtime_env"]["env_vars"] == {**telemetry.SWITCHES, "OMP_NUM_THREADS": "1"}
     assert ray.killed == 2
     assert not ray.up
 

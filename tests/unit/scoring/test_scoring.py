@@ -262,6 +262,31 @@ def test_golden_answers_tell_machines_apart(toy: Path) -> None:
         require_golden(model, answers)
 
 
+def test_another_machine_goes_on_only_with_the_same_answers(archive: Path, tmp_path: Path, settings: Settings) -> None:
+    output = tmp_path / "out"
+    score(archive, output, workers=0, settings=settings)
+    _forget(output, "receipts", "0000000.json")
+    manifest = json.loads((output / "manifest.json").read_text())
+    manifest["golden"][3][2] += 0.01  # as if the run had begun on a machine that answers so
+    (output / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(FsrferError, match="differently on this machine"):
+        score(archive, output, workers=0, settings=settings)
+
+
+def test_photos_in_a_process_of_their_own_give_the_same_rows(archive: Path, tmp_path: Path, settings: Settings) -> None:
+    output = tmp_path / "out"
+    score(archive, output, workers=0, settings=settings)
+    before = rows(output, "faces"), rows(output, "photos")
+    _forget(output, "receipts", "0000000.json")
+    key = json.loads((output / "manifest.json").read_text())["key"]
+    for attempt in (1, 2):  # as if two workers had died over the chunk
+        (output / "attempts" / f"{key}-0000000.{attempt}").write_bytes(b"")
+    assert score(archive, output, workers=0, settings=settings).scored == 7
+    assert rows(output, "faces") == before[0]
+    assert [{**row, "seconds": 0} for row in rows(output, "photos")] == [{**row, "seconds": 0} for row in before[1]]
+    assert count(output)["photos"] == 7
+
+
 def test_a_chunk_is_isolated_after_two_deaths() -> None:
     assert [Task(0, 0, 0, 16, attempt).isolated for attempt in (1, 2, 3)] == [False, False, True]
 

@@ -157,6 +157,15 @@ def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
     return mean
 
 
+def seen_everywhere(fabric: Fabric, number: int) -> list[int]:
+    """What each process has for a number, in their order."""
+    if fabric.world_size == 1:
+        return [number]
+    gathered = fabric.all_gather(torch.tensor(number, device=fabric.device))
+    assert isinstance(gathered, Tensor)
+    return [int(one) for one in gathered]
+
+
 def place(fabric: Fabric, network: Network) -> Network:
     """The network where it is to compute, its kernels laid out channels last, which convolutions in bf16 run fastest on."""
     for parameter in network.parameters():

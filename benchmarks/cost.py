@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,14 +72,15 @@ class Archive:
 def main() -> None:
     """Measure the parts, or print what they come to."""
     options = vars(arguments())
-    measured, target, parts = options.pop("measure"), options.pop("json"), options.pop("parts")
+    measured, target, parts, several = (options.pop(name) for name in ("measure", "json", "parts", "scenarios"))
     if measured is not None:
         text = json.dumps({"command": sys.argv, **measure(measured)}, indent=1) + "\n"
         print(text)
         if target:
             target.write_text(text, encoding="utf-8")
         return
-    print("\n".join(told(Archive(**options), json.loads(parts.read_text(encoding="utf-8")))))
+    archive, known = Archive(**options), json.loads(parts.read_text(encoding="utf-8"))
+    print("\n".join(scenarios(archive, known) if several else told(archive, known)))
 
 
 def arguments() -> argparse.Namespace:
@@ -90,6 +91,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="with --measure: keep them there")
     parser.add_argument("--parts", type=Path, default=PARTS, metavar="FILE", help="measured parts (%(default)s)")
+    parser.add_argument("--scenarios", action="store_true", help="where the time goes, for several kinds of photos")
     parser.add_argument("--photos", type=float, default=1e6, metavar="N")
     for name, default, told in (
         ("megapixels", 12.0, "of a photo"),
@@ -134,6 +136,27 @@ def told(archive: Archive, parts: Mapping[str, Any]) -> list[str]:
         f"tables            {tables:,.2f} GB, {tables * archive.gigabyte_month:,.2f} a month",
         f"a machine reads   {needed:,.0f} MB/s for {rate:,.0f} photos a second; {limit(needed, archive)}",
     ]
+
+
+def scenarios(archive: Archive, parts: Mapping[str, Any]) -> list[str]:
+    """A row of a table for each kind of photo: where its time goes, and what a machine then reads."""
+    kinds = [
+        (megapixels, megabytes, faces, name)
+        for megapixels, megabytes, faces in ((2, 0.6, 1), (12, 3.5, 0), (12, 3.5, 5), (12, 3.5, 100))
+        for name in ("default", "fast")
+    ]
+    lines = [
+        "| photo | detector and model | ms | decode | detect | recognise | write rows | MB/s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for megapixels, megabytes, faces, name in kinds:
+        one = replace(archive, megapixels=megapixels, megabytes=megabytes, faces=faces, detector=name, model=name)
+        seconds = seconds_a_photo(one, parts)
+        whole = sum(seconds.values())
+        shares = " | ".join(f"{value / whole:.0%}" for value in seconds.values())
+        read = one.processors * one.efficiency / whole * megabytes
+        lines.append(f"| {megapixels} MP, {faces} faces | `{name}` | {1000 * whole:,.0f} | {shares} | {read:,.0f} |")
+    return lines
 
 
 def seconds_a_photo(archive: Archive, parts: Mapping[str, Any]) -> dict[str, float]:

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
-from lightning_fabric.strategies import ParallelStrategy
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.parallel import ParallelStrategy
 from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError

@@ -44,11 +44,12 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "video": [*run, "video", "clip.mp4", "-o", "out", "--annotate", "drawn.mp4"],
         "score": [*run, "score", "photo.png", "-o", "scored", "--workers", "1"],
         "info": [*run, "info"],
+        "push": [*run, "push", "fast", "--to", "pushed"],
         "train": command("paper-small", make_rafdb(tmp_path / "rafdb"), tmp_path / "run", steps=1),
     }
 
 
-@pytest.mark.parametrize("name", ["predict", "predict --boxes", "video", "score", "info"])
+@pytest.mark.parametrize("name", ["predict", "predict --boxes", "video", "score", "info", "push"])
 def test_an_empty_home_stays_empty(name: str, commands: dict[str, list[str]], tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -59,7 +60,7 @@ def test_an_empty_home_stays_empty(name: str, commands: dict[str, list[str]], tm
     assert [str(path.relative_to(home)) for path in home.rglob("*")] == []
 
 
-@pytest.mark.parametrize("name", ["predict", "video", "train"])
+@pytest.mark.parametrize("name", ["predict", "video", "train", "push"])
 def test_no_command_speaks_to_a_network(name: str, commands: dict[str, list[str]], tmp_path: Path) -> None:
     if STRACE is None:
         pytest.skip("strace is not installed, so system calls cannot be recorded")

@@ -15,7 +15,17 @@ from support.clips import write_clip
 from support.toy_model import write_toy
 
 TRAINING = {"torch", "lightning_fabric", "pydantic", "tomli_w", "safetensors", "onnx", "onnxscript", "tensorboard"}
-FOREIGN = TRAINING | {"sklearn", "scipy", "matplotlib", "pandas", "pyarrow", "av", "supervision", "cv2"}
+FOREIGN = TRAINING | {
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "av",
+    "supervision",
+    "cv2",
+    "huggingface_hub",
+}
 
 PREAMBLE = f'''
 import sys
@@ -68,7 +78,7 @@ def test_importing_loads_nothing_heavy_and_leaves_no_trace(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["predict", "classify", "info", "evaluate", "demo"])
+@pytest.mark.parametrize("command", ["predict", "classify", "info", "evaluate", "demo", "push"])
 def test_commands_of_use_explain_themselves(command: str, tmp_path: Path) -> None:
     code = """
         from fsrfer.cli.main import main

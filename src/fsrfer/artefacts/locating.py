@@ -27,4 +27,5 @@ def locate(source: str | Path) -> tuple[Path, str]:
         elif OWNER_AND_NAME.fullmatch(str(source)):
             instead = f"for a repository of the hub write {SCHEME}{source}"
         raise ModelError(f"{source}: no folder there; {instead}")
-    return folder, str(folder.absolute())
+    folder = folder.absolute()  # or one that is named as a bundled model is would be taken for that
+    return folder, str(folder)

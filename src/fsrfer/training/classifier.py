@@ -31,6 +31,7 @@ from fsrfer.training.run import (
     is_finished,
     load_weights,
     record_origin,
+    require_one_origin,
     save_weights,
 )
 from fsrfer.training.start import NETWORKS, TYPICAL_FACES, Start, finished_classifier, load_members
@@ -155,6 +156,7 @@ def train_classifier(
     check_batches(fabric, [settings.loop for settings in recipe.networks.values()])
     data = trusted(load_training_data(recipe, sources), recipe.sources)
     origin = _origin(recipe, data, given)
+    require_one_origin(fabric, origin)
     if fabric.is_global_zero:
         begin_or_resume(folder, recipe)
         record_origin(folder, origin)

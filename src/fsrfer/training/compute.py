@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
-from lightning_fabric.strategies import ParallelStrategy
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.parallel import ParallelStrategy
 from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
@@ -208,6 +208,15 @@ def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
     mean = fabric.all_reduce(value.detach())
     assert isinstance(mean, Tensor)
     return mean
+
+
+def seen_everywhere(fabric: Fabric, number: int) -> list[int]:
+    """What each process has for a number, in their order."""
+    if fabric.world_size == 1:
+        return [number]
+    gathered = fabric.all_gather(torch.tensor(number, device=fabric.device))
+    assert isinstance(gathered, Tensor)
+    return [int(one) for one in gathered]
 
 
 def place(fabric: Fabric, network: Network) -> Network:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from lightning_fabric import Fabric
 from rich.progress import (
     BarColumn,
@@ -27,7 +26,7 @@ from fsrfer.errors import TrainingError
 from fsrfer.files import write_text
 from fsrfer.recipes.sections import LoopSettings
 from fsrfer.training import checkpoint
-from fsrfer.training.compute import time_is_up
+from fsrfer.training.compute import seen_everywhere, time_is_up
 from fsrfer.training.pace import Pace, Waits
 
 
@@ -141,14 +140,11 @@ def _restored(trainee: Trainee, checkpoints: Path) -> int:
 
 def _require_alike(fabric: Fabric, step: int, checkpoints: Path) -> None:
     """Processes that went on from different steps would average gradients of different networks, without a word."""
-    if fabric.world_size == 1:
-        return
-    steps = fabric.all_gather(torch.tensor(step, device=fabric.device))
-    assert isinstance(steps, Tensor)
-    if (steps != step).any():
+    steps = seen_everywhere(fabric, step)
+    if len({*steps}) > 1:
         raise TrainingError(
-            f"{checkpoints}: of step {step} here, of {sorted({*map(int, steps)})} among all processes; the run's folder must "
-            "be on storage that all machines share"
+            f"{checkpoints}: of step {step} here, of steps {sorted({*steps})} among all processes; the run's folder must be "
+            "on storage that all machines share"
         )
 
 

@@ -31,6 +31,7 @@ from fsrfer.training.run import (
     finished_recipe,
     load_weights,
     record_origin,
+    require_one_origin,
     save_weights,
 )
 from fsrfer.training.svm import LinearSvm
@@ -80,9 +81,11 @@ def train_paper(
     """
     check_batches(fabric, recipe.loops())
     data = load_training_data(recipe, sources)
+    origin = {"data": {**data.train.hashes, **data.valid.hashes}}
+    require_one_origin(fabric, origin)
     if fabric.is_global_zero:
         begin_or_resume(folder, recipe)
-        record_origin(folder, {"data": {**data.train.hashes, **data.valid.hashes}})
+        record_origin(folder, origin)
     system = train_system(fabric, recipe, data, folder)
     if fabric.is_global_zero:
         save_weights(system.modules(), folder / WEIGHTS_FILE)

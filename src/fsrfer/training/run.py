@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_folder import require_listed
 from fsrfer.recipes.schema import Recipe, load_recipe, save_recipe
 from fsrfer.recipes.sections import LoopSettings
+from fsrfer.training.compute import seen_everywhere
 from fsrfer.version import __version__
 
 RECIPE_FILE, WEIGHTS_FILE, ORIGIN_FILE = "recipe.toml", "model.safetensors", "origin.json"
@@ -56,6 +58,19 @@ def _require_same(folder: Path, recipe: Recipe) -> None:
     if kept.exists() and load_recipe(str(kept)) != recipe:
         raise RecipeError(
             f"{kept}: this run was begun with other settings; give the same ones, or choose another folder"
+        )
+
+
+def require_one_origin(fabric: Fabric, origin: Mapping[str, Any]) -> None:
+    """Check that all processes train on the same data, from the same start.
+
+    Raises:
+        TrainingError: they do not.
+    """
+    digest = sha256(json.dumps(origin, sort_keys=True).encode()).digest()
+    if len({*seen_everywhere(fabric, int.from_bytes(digest[:7], "big"))}) > 1:
+        raise TrainingError(
+            "the processes of this training have other data, or start from something else; give all machines the same"
         )
 
 

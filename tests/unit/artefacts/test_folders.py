@@ -37,6 +37,12 @@ def test_from_pretrained_answers_as_the_file_does(folder, toy, reached):
     assert reached == []
 
 
+def test_a_folder_named_as_a_bundled_model_is_that_folder(folder, monkeypatch):
+    (folder.parent / "fast").symlink_to(folder)
+    monkeypatch.chdir(folder.parent)
+    assert Recognizer.from_pretrained("fast", threads=1).info == TOY_INFO
+
+
 def test_commands_take_a_folder_for_a_model(folder, tmp_path, capsys):
     from PIL import Image
 

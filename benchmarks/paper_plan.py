@@ -16,6 +16,7 @@ from typing import Any
 from fsrfer.errors import FsrferError
 from fsrfer.files import write_text
 from fsrfer.recipes.paper import PaperRecipe
+from fsrfer.recipes.schema import load_recipe
 from measuring import readable, run
 
 BEGIN, END = "<!-- plan: benchmarks/paper_plan.py -->", "<!-- end of the plan -->"
@@ -101,7 +102,9 @@ def plan(measured: Mapping[str, Any], minutes: float, start: float) -> list[Stag
     Raises:
         FsrferError: a stage was not measured.
     """
-    recipe = PaperRecipe.model_validate(measured["recipe"])
+    recipe = load_recipe(measured["recipe"]["name"])
+    if not isinstance(recipe, PaperRecipe):
+        raise FsrferError(f"{recipe.name}: not a recipe of the paper's system")
     names = ("extractor", "pretraining", "adversarial", "image-sr")
     loops = dict(zip(names, recipe.loops(), strict=True))
     seconds = {step["stage"]: step["seconds"] / measured["batch"] for step in measured["steps"]}

@@ -1,6 +1,7 @@
-"""How long a training step of a classifier takes on this machine, in 32 bits and in bfloat16.
+"""How long a training step of a classifier takes on this machine, in 32 bits and in bfloat16, as it is and compiled.
 
     python benchmarks/precision.py --recipe default --network fine --steps 3
+    python benchmarks/precision.py --recipe fast --network fast --precision 32-true --compile off on
 
 Faces are made up: the cost does not depend on what they show. Beside the time that passes stands the processors' own, all
 threads added up, which other work on the machine lengthens less. ``fsrfer train`` takes the precision that the last line names,
@@ -8,13 +9,14 @@ unless ``--precision`` says otherwise; decision 0009 tells why.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from rich.console import Console
@@ -57,9 +59,10 @@ def main() -> None:
         raise FsrferError(f"--network {options.network}: {recipe.name} has {', '.join(recipe.networks)}")
     console = Console(width=110)
     measured = {}
-    for precision in PRECISIONS:
-        with console.status(precision):
-            measured[precision] = timed_steps(recipe, options.network, precision, options.steps)
+    for precision, compiling in itertools.product(options.precision, options.compile):
+        what = f"{precision}, compiled" if compiling == "on" else precision
+        with console.status(what):
+            measured[what] = timed_steps(recipe, options.network, precision, options.steps, compiling)
     facts = machine(recipe, options.network)
     console.print(as_table(measured))
     console.print("\n".join(f"{name}: {value}" for name, value in facts.items()), style="dim")
@@ -75,6 +78,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--recipe", default="default", help="of the kind classifier (%(default)s)")
     parser.add_argument("--network", default="fine", metavar="NAME", help="one of the recipe's (%(default)s)")
     parser.add_argument("--steps", type=int, default=3, metavar="N", help="timed steps after a first (%(default)s)")
+    parser.add_argument("--precision", nargs="+", default=list(PRECISIONS), choices=PRECISIONS, help="which (both)")
+    parser.add_argument("--compile", nargs="+", default=["off"], choices=("off", "on"), help="which (off)")
     parser.add_argument("--threads", type=int, metavar="N", help="of PyTorch (default: PyTorch's own choice)")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change the recipe")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save times and facts of the machine there")
@@ -84,12 +89,16 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def timed_steps(recipe: ClassifierRecipe, name: str, precision: str, steps: int) -> list[Step]:
-    """Training steps of the trainer that ``fsrfer train`` uses, after one that does not count."""
-    trainer, measured = _trainer(recipe, name, precision), []
+def timed_steps(
+    recipe: ClassifierRecipe, name: str, precision: str, steps: int, compiling: Literal["on", "off"]
+) -> list[Step]:
+    """Training steps of the trainer that ``fsrfer train`` uses, after one that does not count and in which is compiled."""
+    trainer, measured = _trainer(recipe, name, precision, compiling), []
     for step in range(steps + 1):
         start, busy = time.perf_counter(), time.process_time()
         trainer.train_step(step)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         measured.append(Step(time.perf_counter() - start, time.process_time() - busy))
     return measured[1:]
 
@@ -121,7 +130,7 @@ def as_table(measured: dict[str, list[Step]]) -> Table:
     return table
 
 
-def _trainer(recipe: ClassifierRecipe, name: str, precision: str) -> ClassifierTrainer:
+def _trainer(recipe: ClassifierRecipe, name: str, precision: str, compiling: Literal["on", "off"]) -> ClassifierTrainer:
     """Without teachers: their answers come on top of a step, and cost the same in every step."""
     settings = recipe.networks[name]
     faces = _made_faces(recipe, settings.loop.batch_size)
@@ -132,7 +141,7 @@ def _trainer(recipe: ClassifierRecipe, name: str, precision: str) -> ClassifierT
         loop=settings.loop,
         size_loss=settings.size_loss,
     )
-    return ClassifierTrainer(open_fabric(1, 1, precision), plan, named_network(recipe, name), faces, faces)
+    return ClassifierTrainer(open_fabric(1, 1, precision, compiling), plan, named_network(recipe, name), faces, faces)
 
 
 def _made_faces(recipe: ClassifierRecipe, count: int) -> Faces:

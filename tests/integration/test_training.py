@@ -62,6 +62,8 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(finished, rafdb, tmp_p
     ours, theirs = (load_file(folder / "model.safetensors") for folder in (run, unbroken))
     assert ours.keys() == theirs.keys()
     assert all((ours[key] == theirs[key]).all() for key in ours)
+    for model in unbroken.glob("model.onnx"):
+        assert (run / model.name).read_bytes() == model.read_bytes()
     for folder, stage in STAGES[name]:
         assert losses(run / folder, stage) == losses(unbroken / folder, stage)
 

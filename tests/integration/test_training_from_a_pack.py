@@ -55,6 +55,17 @@ def test_packed_and_unpacked_faces_give_the_same_bits_and_the_same_origin(fabric
         assert all(torch.equal(packed[name], value) for name, value in loose.items())
 
 
+def test_a_pack_for_a_first_try_has_a_few_faces_from_all_over_each_part(rafdb, tmp_path):
+    few = tmp_path / "few.safetensors"
+    assert main(["data", "pack", "--data", f"rafdb={rafdb}", "--max-faces", "5", "-o", str(few)]) == 0
+    for split in ("train", "test"):
+        whole, kept = readers.read("rafdb", rafdb, split), readers.read("rafdb", few, split)
+        names = [sample.path.name for sample in whole.samples]
+        rows = [names.index(sample.path.name) for sample in kept.samples]
+        assert (len(rows), rows[0], rows[-1]) == (5, 0, len(whole) - 1)
+        assert rows == sorted(rows)
+
+
 def test_a_run_that_was_begun_with_loose_faces_resumes_from_a_pack(fabric, rafdb, mine, packs, tmp_path):
     weights(fabric, [f"rafdb={rafdb}", f"folder={mine}"], tmp_path / "run")
     weights(fabric, [f"rafdb={packs[1]}", f"folder={packs[0]}"], tmp_path / "run")

@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 MEDIA_TYPE = "application/problem+json"
 
 UNREAD = 32 * 2**20
-"""Bytes of a body that are read on after it was refused, so that its sender can read the answer; a proxy that is reset says 502."""
+"""Bytes of a body that are read on after it was refused, so that its sender can read the answer: a proxy that is reset says
+502."""
 
 UNREAD_SECONDS = 2.0
 """For how long they are read on."""

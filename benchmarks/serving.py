@@ -115,7 +115,10 @@ def under_load(photos: list[Path], options: argparse.Namespace) -> dict[str, Any
     """Every photo by concurrency; the result by photo."""
     told = {}
     for photo in photos:
-        rows = list(measured(photo, len(Recognizer().predict(photo).faces), options))
+        rows = []
+        for row in measured(photo, len(Recognizer().predict(photo).faces), options):
+            print(json.dumps(asdict(row)), flush=True)
+            rows.append(row)
         Console(width=110).print(as_table(rows))
         told[photo.name] = {"rows": [asdict(row) for row in rows], "over the loop": ratios(rows)}
         print(json.dumps(told[photo.name]["over the loop"]))

@@ -60,7 +60,7 @@ def read_folder(folder: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"{folder}: a folder without {MODEL_FILE} ({error.strerror or error}); name one that `fsrfer push` or "
+            f"{folder}: no model there ({MODEL_FILE}: {error.strerror or error}); name a folder that `fsrfer push` or "
             "`fsrfer train` wrote"
         ) from error
     verify_seal(data, str(path))

@@ -72,7 +72,7 @@ def test_a_mistyped_folder_is_an_error_and_never_a_request(name, complaint, reac
 
 
 def test_folders_and_files_without_a_model_are_told(tmp_path, toy):
-    with pytest.raises(ModelError, match=r"a folder without model\.onnx"):
+    with pytest.raises(ModelError, match=r"no model there \(model\.onnx: No such file"):
         Recognizer.from_pretrained(tmp_path)
     with pytest.raises(ModelError, match="for a model file write Recognizer"):
         Recognizer.from_pretrained(toy)

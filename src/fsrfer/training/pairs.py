@@ -33,7 +33,7 @@ class PairSampler:
 
     Args:
         fabric: says which rows of a batch are this process's.
-        faces: the training faces.
+        faces: the training faces. They are moved to where it computes.
         factors: of down-sampling; one pass shows each face once at each.
         flip: whether faces are mirrored at random.
         seed: of the recipe.
@@ -41,7 +41,8 @@ class PairSampler:
     """
 
     def __init__(self, fabric: Fabric, faces: Faces, factors: list[int], *, flip: bool, seed: int, stage: str) -> None:
-        self.fabric, self.faces, self.flip, self.seed, self.stage = fabric, faces, flip, seed, stage
+        self.fabric, self.faces = fabric, faces.to(fabric.device)
+        self.flip, self.seed, self.stage = flip, seed, stage
         self.factors = torch.tensor(factors, dtype=torch.float32)
         self.degrade = BatchDegrader(faces.pixels.shape[1], fabric.device)
 
@@ -51,10 +52,10 @@ class PairSampler:
         mirrored = (torch.rand(batch_size, generator=chance) < 0.5)[rows] & self.flip
         shares = torch.rand(batch_size, generator=chance)[rows]
         drawn = batch_indices(self.seed, step, len(self.faces) * len(self.factors), batch_size)[rows]
-        indices, factors = drawn // len(self.factors), self.factors[drawn % len(self.factors)]
         device = self.fabric.device
-        faces = as_maps(self.faces.pixels[indices]).to(device).float()
-        hr = torch.where(mirrored.to(device)[:, None, None, None], faces.flip(-1), faces)
-        small = self.degrade.small_sizes(factors, self.faces.heights[indices])
-        lr = self.degrade(hr, small.to(device))
-        return Pairs(hr, lr, self.faces.labels[indices].to(device), shares.to(device))
+        chosen = (drawn // len(self.factors), self.factors[drawn % len(self.factors)], mirrored, shares)
+        indices, factors, mirrored, shares = (draw.to(device, non_blocking=True) for draw in chosen)
+        faces = as_maps(self.faces.pixels[indices]).float()
+        hr = torch.where(mirrored[:, None, None, None], faces.flip(-1), faces)
+        lr = self.degrade(hr, self.degrade.small_sizes(factors, self.faces.heights[indices]))
+        return Pairs(hr, lr, self.faces.labels[indices], shares)

@@ -20,8 +20,11 @@ from support.training_commands import command
 ROOT = Path(__file__).parents[2]
 STRACE = shutil.which("strace")
 
-SPEAKS = re.compile(r"(socket|connect|sendto|sendmsg|bind)\((?!AF_UNIX|AF_NETLINK).*(AF_INET|sin_addr|sin6_addr)")
-"""Calls that reach, or prepare to reach, another machine."""
+SPEAKS = re.compile(r"(connect|sendto|sendmsg|bind|listen)\(.*(AF_INET|sin_addr|sin6_addr)")
+"""Calls that reach, or wait for, another machine."""
+
+ASKS_FOR_IPV6 = re.compile(r'bind\(.*sin6_port=htons\(0\).*"::1"')
+"""urllib3 asks the system so at import; TensorBoard's writer imports it where the AWS SDK is installed. Nobody can reach it."""
 
 
 def as_a_stranger(home: Path) -> dict[str, str]:
@@ -74,7 +77,8 @@ def test_no_command_speaks_to_a_network(name: str, commands: dict[str, list[str]
     if not calls.exists() or "ptrace" in done.stderr:
         pytest.skip(f"this machine lets nobody record system calls: {done.stderr.splitlines()[:1]}")
     assert done.returncode == 0, done.stderr
-    assert [line for line in calls.read_text().splitlines() if SPEAKS.search(line)] == []
+    spoken = [line for line in calls.read_text().splitlines() if SPEAKS.search(line) and not ASKS_FOR_IPV6.search(line)]
+    assert spoken == []
 
 
 def test_what_is_recorded_would_show_a_call(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ docs: $(DEV)/installed ## only the examples, commands and links of the documenta
 	$(DEV)/bin/python -m pytest README.md docs src tests/docs
 
 trial: $(DEV)/installed ## score made photos on a Ray cluster of this machine, a node and the command killed (some minutes)
+	$(DEV)/bin/python -m pip install $(PIP_FLAGS) -e '.[ray]' -c constraints.txt
 	rm -rf build/trial
 	$(DEV)/bin/python tools/scoring_trial.py make build/trial/photos --photos 500
 	$(DEV)/bin/python tools/scoring_trial.py cluster build/trial/photos build/trial/scored

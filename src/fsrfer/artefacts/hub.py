@@ -121,7 +121,8 @@ def push(artefact: Artefact, address: Address, public: bool) -> Address:
 
 @contextmanager
 def _told(address: Address) -> Iterator[None]:
-    """Turns what the hub's package raises into one line."""
+    """Turns what the hub's package raises into one line; where the hub is away, that is what its HTTP client raises."""
+    import httpx2
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -152,7 +153,7 @@ def _told(address: Address) -> Iterator[None]:
         raise ModelError(f"{address}: the hub has no such names ({_first_line(error)})") from error
     except HfHubHTTPError as error:
         raise ModelError(f"{address}: the hub refused it ({_first_line(error)}); see its page, or try again") from error
-    except (OSError, ConnectionError) as error:
+    except (OSError, httpx2.HTTPError) as error:
         raise ModelError(f"{address}: the hub cannot be reached ({_first_line(error)}); try again online") from error
 
 

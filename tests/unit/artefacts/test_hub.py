@@ -1,6 +1,9 @@
 """A model goes to a hub and comes back, here on this machine."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -110,6 +113,15 @@ def test_what_is_not_there_is_told_in_one_line(hub, pushed):
         with pytest.raises(ModelError, match=complaint) as told:
             Recognizer.from_pretrained(address)
         assert "\n" not in str(told.value)
+
+
+def test_a_push_to_a_hub_that_is_away_is_one_line(tmp_path):
+    nobody = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_TOKEN": "hf_made_up"}
+    push = [sys.executable, "-m", "fsrfer.cli.main", "push", str(write_toy(tmp_path / "toy.onnx")), "hf://somebody/toy"]
+    done = subprocess.run(push, env=nobody, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "hf://somebody/toy: the hub cannot be reached" in line
 
 
 def test_a_hub_that_is_away_is_told_of_and_what_was_fetched_still_works(hub, pushed, monkeypatch):

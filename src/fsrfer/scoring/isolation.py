@@ -11,8 +11,6 @@ from fsrfer.scoring.plan import SECONDS_A_PHOTO, Plan
 from fsrfer.scoring.processes import WorkerProcess
 from fsrfer.types import Face
 
-_KILLED = "it ended the process that looked at it"
-
 
 def look(plan: Plan, items: list[Item]) -> Iterator[Looked]:
     """What comes of some photos, in their order, whatever they do to a process.
@@ -29,7 +27,7 @@ def look(plan: Plan, items: list[Item]) -> Iterator[Looked]:
             except WorkerDied as end:
                 process.close()
                 process = None
-                yield Looked(item, error=f"{item.name}: {_KILLED} ({end})")
+                yield Looked(item, error=f"{item.name}: it ended the process that looked at it ({end})", killed=True)
             else:
                 yield _looked(item, answer["looked"])
     finally:
@@ -42,11 +40,6 @@ def _started(plan: Plan) -> WorkerProcess:
         return WorkerProcess(plan)
     except WorkerDied as end:
         raise ScoringError(f"a process for photos that may end it does not start ({end})") from end
-
-
-def killed(looked: Looked) -> bool:
-    """Whether a photo ended the process that looked at it."""
-    return looked.error is not None and _KILLED in looked.error
 
 
 def to_dict(looked: Looked) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Looked:
         faces: best detection first.
         error: why it could not be looked at, or None.
         seconds: that it took.
+        killed: whether it ended the process that looked at it.
     """
 
     item: Item
@@ -34,6 +35,7 @@ class Looked:
     faces: tuple[Face, ...] = ()
     error: str | None = None
     seconds: float = 0.0
+    killed: bool = False
 
 
 @dataclass(slots=True)

@@ -75,7 +75,7 @@ class Scorer:
             "photos": len(looked),
             "faces": sum(len(one.faces) for one in looked),
             "failed": sum(one.error is not None for one in looked),
-            "killed": sum(isolation.killed(one) for one in looked),
+            "killed": sum(one.killed for one in looked),
             "processor": processor(),
             **self._kept(task, looked, carried),
             "seconds": round(time.perf_counter() - began, 3),

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from fsrfer.group.withholding import MIN_GROUP
 from fsrfer.images import MAX_PIXELS
 from fsrfer.output.sinks import FORMATS
 from fsrfer.output.terminal import printable
@@ -71,6 +72,17 @@ def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
         default=MIN_FACE,
         metavar="PX",
         help="lower faces are listed, but never certain nor counted in the shares (%(default)g)",
+    )
+
+
+def add_min_group_argument(parser: argparse.ArgumentParser) -> None:
+    """``--min-group``."""
+    parser.add_argument(
+        "--min-group",
+        type=positive,
+        default=MIN_GROUP,
+        metavar="K",
+        help="smallest group that is told of (%(default)s)",
     )
 
 

@@ -6,13 +6,14 @@ from io import StringIO
 
 from fsrfer.cli.options import (
     add_detector_arguments,
+    add_device_argument,
     add_limit_argument,
+    add_min_group_argument,
     add_model_argument,
     positive,
     say,
 )
 from fsrfer.cli.progress import scoring_progress
-from fsrfer.recognition.devices import CPU, NAMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,17 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", metavar="COLUMN", help="the groups: a column of the manifest, or: folder (default: one of all)"
     )
-    parser.add_argument(
-        "--min-group", type=positive, default=5, metavar="K", help="smallest group that is told of (%(default)s)"
-    )
+    add_min_group_argument(parser)
     add_detector_arguments(parser)
     add_model_argument(parser)
-    parser.add_argument(
-        "--device",
-        choices=NAMES,
-        default=CPU,
-        help="what the networks run on; auto: CUDA where it works, else the CPU (%(default)s)",
-    )
+    add_device_argument(parser)
     add_limit_argument(parser)
 
 

@@ -5,6 +5,7 @@ import argparse
 from fsrfer.cli.options import (
     add_detector_arguments,
     add_device_argument,
+    add_min_group_argument,
     add_model_argument,
     megapixels,
     path,
@@ -53,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--aggregate-only", action="store_true", help="tell nothing of single faces, and of no group below --min-group"
     )
-    parser.add_argument(
-        "--min-group", type=positive, default=5, metavar="K", help="smallest group that is told of (%(default)s)"
-    )
+    add_min_group_argument(parser)
     add_model_argument(parser)
     add_detector_arguments(parser)
     parser.add_argument(

@@ -5,7 +5,15 @@ import sys
 from contextlib import closing
 
 from fsrfer.cli.live import watch
-from fsrfer.cli.options import add_detector_arguments, add_model_arguments, complain, non_negative, path, positive
+from fsrfer.cli.options import (
+    add_detector_arguments,
+    add_min_group_argument,
+    add_model_arguments,
+    complain,
+    non_negative,
+    path,
+    positive,
+)
 from fsrfer.cli.progress import with_time
 from fsrfer.cli.stopping import gentle_stop
 from fsrfer.group.estimate import LEAST_PEOPLE
@@ -13,7 +21,7 @@ from fsrfer.output.tables import FORMATS
 from fsrfer.output.terminal import interval
 from fsrfer.video.quality import DEFAULT, QUALITIES
 from fsrfer.video.session import VideoSession
-from fsrfer.video.settings import EVERY, MIN_GROUP, WINDOW, VideoSettings
+from fsrfer.video.settings import EVERY, WINDOW, VideoSettings
 from fsrfer.video.summary import VideoSummary
 
 
@@ -43,9 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--aggregate-only", action="store_true", help="write nothing of single faces, and of no group below --min-group"
     )
-    parser.add_argument(
-        "--min-group", type=positive, default=MIN_GROUP, metavar="K", help="smallest group reported (%(default)s)"
-    )
+    add_min_group_argument(parser)
     parser.add_argument(
         "--live", action="store_true", help="a camera or stream: its newest frame, as JSON lines or a panel on stdout"
     )

@@ -7,6 +7,9 @@ from typing import TypeVar
 from fsrfer.group.counting import Counts
 from fsrfer.types import Group
 
+MIN_GROUP = 5
+"""People of the smallest group that is reported, unless the user says otherwise."""
+
 T = TypeVar("T")
 
 

@@ -101,7 +101,7 @@ def read_model(name: str | Path) -> tuple[bytes, str]:
         reason = getattr(error, "strerror", None) or error
         bundled = ", ".join(bundled_models()) or "none"
         raise ModelError(
-            f"{name}: no model there ({reason}); name an .onnx file, or a bundled model ({bundled})"
+            f"{name}: no model there ({reason}); name an .onnx file, a folder with one, or a bundled model ({bundled})"
         ) from error
 
 

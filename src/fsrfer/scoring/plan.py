@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from fsrfer.group.withholding import MIN_GROUP
 from fsrfer.images import MAX_PIXELS
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.detection import PRESETS
@@ -46,7 +47,7 @@ class Settings:
     max_pixels: int = MAX_PIXELS
     aggregate_only: bool = False
     by: str | None = None
-    min_group: int = 5
+    min_group: int = MIN_GROUP
     path_column: str = "path"
 
 

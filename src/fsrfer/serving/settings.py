@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fsrfer.errors import InputError
-from fsrfer.group.withholding import SmallestGroup
+from fsrfer.group.withholding import MIN_GROUP, SmallestGroup
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.devices import CPU
 from fsrfer.recognition.runtime import granted_processors
@@ -58,7 +58,7 @@ class ServiceSettings:
     queue: int = 128
     memory: int = 512 * 2**20
     aggregate_only: bool = False
-    min_group: int = 5
+    min_group: int = MIN_GROUP
     head_seconds: float = 10.0
     upload_seconds: float = 30.0
     picture_seconds: float = 20.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fsrfer.errors import InputError
 from fsrfer.files import check_folder, check_outputs
-from fsrfer.group.withholding import SmallestGroup
+from fsrfer.group.withholding import MIN_GROUP, SmallestGroup
 from fsrfer.output.tables import FORMATS
 from fsrfer.recognition.certainty import MIN_FACE
 from fsrfer.recognition.devices import CPU
@@ -16,7 +16,6 @@ EVERY = 0.2
 """Seconds between two sampled frames unless the user says otherwise."""
 
 WINDOW = 5.0
-MIN_GROUP = 5
 
 SUMMARY, REPORT = "summary.json", "report.html"
 

@@ -1,29 +1,40 @@
 """Does feature super-resolution pay? Arms of one network and one budget that learn from one strong teacher in different ways.
 
 Run ``python benchmarks/fsr_study.py --help``. The same command goes on where it was stopped, arm by arm; after ``--minutes`` it
-stops by itself and exits with 75. Each time it writes ``OUT/claims.md`` and ``claims.json`` of the arms that are there.
+stops by itself and exits with 75. It can run several times at once, each taking the next free arm: small networks make better
+use of two cores in two processes with ``OMP_NUM_THREADS=1`` than in one. Each time it writes ``OUT/claims.md`` and
+``claims.json`` of the arms that are there.
 """
 
 import argparse
 import json
+import random
 import shlex
 import sys
+from hashlib import sha256
 from pathlib import Path
+
+from rich.progress import track
 
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.comparison.benchmark import measured_split
 from fsrfer.comparison.claims import contrasts, page, to_dict
+from fsrfer.comparison.lessons import Lessons
 from fsrfer.comparison.measure import Faces
 from fsrfer.comparison.store import Store
-from fsrfer.comparison.study import ARMS, Study, run_study
+from fsrfer.comparison.study import ARMS, Coefficients, Study, prepared_lessons, run_study
 from fsrfer.data import readers
 from fsrfer.errors import DataError, FsrferError
-from fsrfer.files import locked, write_text
+from fsrfer.files import locked_file, write_text
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe, shortened
-from fsrfer.training.compute import open_fabric
-from fsrfer.training.faces import load_training_data, trusted
+from fsrfer.recognition.model import read_model
+from fsrfer.training.compute import Machine, open_fabric, time_is_up
+from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
 from fsrfer.training.loop import Paused
+from fsrfer.training.run import WEIGHTS_FILE
+from fsrfer.training.start import TYPICAL_FACES, load_members, load_run
 from measuring import run
 
 UNFINISHED = 75
@@ -41,26 +52,64 @@ def main() -> int:
     for name, place in sources.items():
         split = measured_split(name)
         measured[f"{name}-{split}"] = Faces.of(readers.read(name, place, split))
+    data = trusted(load_training_data(recipe, sources), recipe.sources)
+    teacher, file = strong_teacher(options.teacher, recipe, data)
     study = Study(
         recipe=recipe,
-        teacher=options.teacher,
+        teacher=teacher,
+        taught_by=sha256(file).hexdigest(),
+        lessons=options.lessons,
         folder=options.output,
         measured=measured,
         factors=parse_factors(options.factors),
         seeds=options.seeds,
-        arms=[arm for arm in ARMS if options.arms is None or arm.name in options.arms],
+        coefficients=Coefficients(options.answers, options.feature, options.adversarial),
+        only=options.arms,
     )
-    fabric = open_fabric(1, 1, options.precision, options.compile, options.minutes)
-    code = 0
-    with locked(options.output):
-        try:
-            run_study(fabric, study, trusted(load_training_data(recipe, sources), recipe.sources))
-        except Paused as paused:
-            print(f"{paused}; {options.minutes:g} minutes are over, the same command goes on", file=sys.stderr)
-            code = UNFINISHED
+    fabric, code = open_fabric(1, 1, options.precision, options.compile, options.minutes), 0
+    lessons = prepared_lessons(fabric, study, data)
+    try:
+        make_all(fabric, lessons)
+        for folder in run_study(fabric, study, lessons, data.valid):
+            print(f"{folder}: left to the process that is at it", file=sys.stderr)
+    except Paused as paused:
+        print(f"{paused}; {options.minutes:g} minutes are over, the same command goes on", file=sys.stderr)
+        code = UNFINISHED
+    with locked_file(options.output / "claims.md"):
         written = write_claims(options.output, "python " + shlex.join(sys.argv))
     print(written or "nothing to compare yet")
     return code
+
+
+def strong_teacher(word: str, recipe: ClassifierRecipe, data: TrainingData) -> tuple[ResidualNet, bytes]:
+    """A run's network, or the first of those of a model of the recipe `default`; and the file that it is from."""
+    if Path(word).is_dir():
+        described, network = load_run(Path(word))
+        file = (Path(word) / WEIGHTS_FILE).read_bytes()
+    else:
+        named = load_recipe("default")
+        assert isinstance(named, ClassifierRecipe)
+        described, (file, where) = named, read_model(word)
+        typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
+        network = load_members(named, (where, file), typical)[0]
+    if described.input != recipe.input or not isinstance(network, ResidualNet):
+        raise FsrferError(f"--teacher {word}: not a network for the faces of {recipe.name}")
+    return network, file
+
+
+def make_all(fabric: Machine, lessons: Lessons) -> None:
+    """Make the lessons that are not there, in any order, for other processes may be at it too.
+
+    Raises:
+        Paused: the time is up.
+    """
+    missing = lessons.missing()
+    random.shuffle(missing)
+    for number in track(missing, "lessons", disable=not missing):
+        if lessons.is_missing(number):
+            if time_is_up(fabric, together=True):
+                raise Paused(f"{lessons.folder}: {lessons.count - len(lessons.missing())} of {lessons.count} lessons")
+            lessons.make(number)
 
 
 def arguments() -> argparse.Namespace:
@@ -70,9 +119,14 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--recipe", default="fast", help="its first network is trained in every arm (%(default)s)")
     parser.add_argument("--data", nargs="+", required=True, metavar="NAME=PATH", help="trained and measured on")
-    parser.add_argument("--teacher", type=Path, required=True, metavar="RUN", help="a finished run of one network")
+    parser.add_argument("--teacher", default="default", help="run of one network, or model (%(default)s: its first)")
+    parser.add_argument("--lessons", type=int, default=1000, metavar="N", help="batches to learn from (%(default)s)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="runs, figures and the page")
     parser.add_argument("--arms", nargs="+", choices=[arm.name for arm in ARMS], metavar="NAME", help="which (all)")
+    usual = Coefficients()
+    parser.add_argument("--answers", type=float, default=usual.answers, help="coefficient of answers (%(default)s)")
+    parser.add_argument("--feature", type=float, default=usual.feature, help="of features (%(default)s)")
+    parser.add_argument("--adversarial", type=float, default=usual.adversarial, help="of the critic (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="(1 2 3)")
     parser.add_argument("--factors", default="1-8", metavar="LIST", help="of down-sampling (%(default)s)")
     parser.add_argument("--max-steps", type=int, metavar="N", help="of an arm, at most")

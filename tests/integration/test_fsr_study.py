@@ -4,17 +4,22 @@ import json
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 import fsr_study
-from fsrfer.comparison.claims import CLAIMS, Found, contrasts, verdict
+from fsrfer.comparison.claims import CLAIMS, CONTROLS, Found, contrasts, verdict
+from fsrfer.comparison.lessons import Lessons
 from fsrfer.comparison.statistics import Difference
-from fsrfer.comparison.study import ARMS, StudyTrainer
+from fsrfer.comparison.store import Store
+from fsrfer.comparison.study import ARMS, StudyTrainer, last_side
 from fsrfer.errors import DataError
+from fsrfer.files import locked
 from fsrfer.recipes.schema import save_recipe
 from fsrfer.training.build import named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan
+from fsrfer.training.randomness import batch_indices
 from fsrfer.training.views import ViewPlan
 from support.tiny_recipes import tiny_classifier
 from support.training_commands import trained
@@ -39,7 +44,18 @@ def study(fabric, rafdb, tmp_path_factory):
         "-o",
         str(folder / "out"),
     ]
-    words += ["--teacher", str(folder / "teacher"), "--factors", "1,2,4", "--max-steps", "2", "--precision", "32-true"]
+    words += [
+        "--teacher",
+        str(folder / "teacher"),
+        "--factors",
+        "1,2,4",
+        "--max-steps",
+        "2",
+        "--lessons",
+        "2",
+        "--precision",
+        "32-true",
+    ]
     return folder / "out", [*words, "--seeds", "1"]
 
 
@@ -53,7 +69,7 @@ def test_every_arm_is_trained_in_sittings_and_the_page_tells_of_each_claim(study
     told = json.loads((out / "claims.json").read_text())
     assert [claim["method"] for claim in told["claims"]] == [claim.method for claim in CLAIMS]
     assert {claim["verdict"] for claim in told["claims"]} <= {"shown", "not shown", "shown against"}
-    assert {row["factor"] for row in told["contrasts"]} == {2, 4}
+    assert {row["factor"] for row in told["contrasts"]} == {None, 2, 4}
     page = (out / "claims.md").read_text()
     for arm in ARMS:
         assert arm.title in page
@@ -64,50 +80,110 @@ def test_every_arm_is_trained_in_sittings_and_the_page_tells_of_each_claim(study
     assert len(costs) == 1, "arms of unequal cost"
 
 
-def trainer(fabric, arm):
-    settings, faces = STUDENT.networks["student"], tiny_faces()
+@pytest.fixture
+def lessons(fabric, tmp_path):
+    """Three lessons, made."""
+    teacher, student, faces = named_network(TEACHER, "teacher"), named_network(STUDENT, "student"), tiny_faces()
     views = ViewPlan(1, 14, STUDENT.views, STUDENT.camera, STUDENT.augmentation)
-    plan = ClassifierPlan(1, views, settings.optimizer, settings.loop.model_copy(update={"max_steps": 4}), 0.1)
-    student, teacher = named_network(STUDENT, "student"), named_network(TEACHER, "teacher")
-    return StudyTrainer(fabric, plan, arm, student, teacher, faces, faces)
+    made = Lessons(fabric, views, faces, teacher, last_side(student, faces), 3, tmp_path / "lessons")
+    for number in made.missing():
+        made.make(number)
+    assert not made.missing()
+    return made
+
+
+def trainer(fabric, arm, lessons):
+    settings = STUDENT.networks["student"]
+    plan = ClassifierPlan(
+        1, lessons.sampler.plan, settings.optimizer, settings.loop.model_copy(update={"max_steps": 4}), 0.1
+    )
+    return StudyTrainer(fabric, plan, arm, named_network(STUDENT, "student"), lessons, tiny_faces())
+
+
+def test_a_lesson_is_the_views_of_the_trainer_and_what_the_teacher_makes_of_them(fabric, lessons):
+    number = int(batch_indices(7, 1, 3, 1))
+    lesson, views = lessons.at(7, 1), lessons.sampler.batch(number)
+    assert torch.equal(lesson.views.faces, views.faces)
+    assert torch.equal(lesson.views.votes, views.votes)
+    assert torch.equal(lesson.views.log2_px, views.log2_px)
+    _, drawn = lessons.sampler.sharp_faces(number)
+    with torch.no_grad():
+        seen, sharp = lessons.teacher.analyse(views.faces), lessons.teacher.analyse(torch.floor(drawn + 0.5))
+    torch.testing.assert_close(lesson.same, seen.logits)
+    torch.testing.assert_close(lesson.sharp, sharp.logits)
+    target = torch.nn.functional.adaptive_avg_pool2d(sharp.lifted, lessons.side)
+    assert torch.corrcoef(torch.stack([lesson.features[:, 0].flatten(), target[:, 0].flatten()]))[0, 1] > 0.999
+    torch.testing.assert_close(lesson.features.mean((0, 2, 3)), torch.zeros(target.shape[1]), atol=1e-3, rtol=0)
+
+
+def test_every_pass_over_the_lessons_has_each_once(lessons):
+    passes = [[float(lessons.at(5, step).same.sum()) for step in range(3 * n, 3 * n + 3)] for n in range(4)]
+    assert len({frozenset(one) for one in passes}) == 1
+    assert len(set(passes[0])) == 3
+
+
+def test_a_spoiled_lesson_is_named(lessons):
+    for file in lessons.folder.iterdir():
+        file.write_bytes(b"no lesson")
+    with pytest.raises(DataError, match=r"0000\d\.safetensors: cannot be read .* remove it"):
+        lessons.at(1, 0)
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
-def test_an_arm_learns_from_what_it_says_and_nothing_else(fabric, arm):
+def test_an_arm_learns_from_what_it_says_and_nothing_else(fabric, arm, lessons):
     torch.manual_seed(0)
     expected = {"classification", "size"}
     expected |= {name for name in ("same", "sharp", "feature", "adversarial") if getattr(arm, name)}
-    assert set(trainer(fabric, arm).losses(0)) == expected
+    assert set(trainer(fabric, arm, lessons).losses(0)) == expected
 
 
-def test_an_arm_resumes_alike(fabric, tmp_path):
+def test_an_arm_resumes_alike(fabric, tmp_path, lessons):
     critic = replace(next(arm for arm in ARMS if arm.adversarial), reweight=True)
-    require_resumed_alike(trainer(fabric, critic), trainer(fabric, critic), tmp_path)
+    require_resumed_alike(trainer(fabric, critic, lessons), trainer(fabric, critic, lessons), tmp_path)
 
 
-def found(sign, data="here"):
+def test_a_run_that_another_process_is_at_is_left_to_it(study, monkeypatch, capsys):
+    out, words = study
+    monkeypatch.setattr(sys, "argv", [*words, "--arms", "votes"])
+    with locked(out / "runs" / "seed-1" / "votes"):
+        assert fsr_study.main() == 0
+    assert "seed-1/votes: left to the process that is at it" in capsys.readouterr().err
+
+
+def found(sign, data="here", factor=None):
     low, high = (0.01, 0.03) if sign > 0 else (-0.03, -0.01)
     difference = Difference(0.02 * sign, (low, high) if sign else (-0.01, 0.01), 0.001, "bootstrap")
-    return Found(CLAIMS[0], data, 2, difference, 0.001 if sign else 1.0)
+    return Found(CLAIMS[0], data, factor, difference, 0.001 if sign else 1.0)
 
 
 @pytest.mark.parametrize(
-    ("signs", "expected"),
+    ("here", "there", "expected"),
     [
-        ([1, 1, 0], "shown"),
-        ([1, 0, 0], "not shown"),
-        ([1, 1, -1], "not shown"),
-        ([0, 0, 0], "not shown"),
-        ([-1, -1, 0], "shown against"),
+        (1, 1, "shown"),
+        (1, 0, "not shown"),
+        (1, -1, "not shown"),
+        (0, 0, "not shown"),
+        (-1, -1, "shown against"),
     ],
 )
-def test_a_verdict_needs_most_factors_and_none_against(signs, expected):
-    assert verdict([found(sign) for sign in signs]) == expected
+def test_a_verdict_is_that_of_the_mean_on_every_data_set(here, there, expected):
+    assert verdict([found(here), found(there, "there"), found(-1, factor=2), found(1, "there", 4)]) == expected
 
 
-def test_a_verdict_holds_on_every_data_set():
-    assert verdict([found(1, "here"), found(1, "there")]) == "shown"
-    assert verdict([found(1, "here"), found(0, "there")]) == "not shown"
+def test_the_mean_over_the_factors_is_compared_face_by_face(study):
+    out, _ = study
+    store = Store.load(out / "measured" / "rafdb-test")
+    runs = store.runs()
+
+    def accuracy(arm, factor):
+        return np.mean([run.argmax(1) == store.labels for run in runs[arm].probabilities[factor].values()])
+
+    told = contrasts({"here": store})
+    assert [one.factor for one in told].count(None) == len(CLAIMS) + len(CONTROLS)
+    for one in told:
+        factors = [2, 4] if one.factor is None else [one.factor]
+        gains = [accuracy(one.claim.method, factor) - accuracy(one.claim.reference, factor) for factor in factors]
+        assert one.difference.mean == pytest.approx(np.mean(gains))
 
 
 def test_without_two_arms_there_is_no_contrast():

@@ -16,12 +16,15 @@ Verdict = Literal["shown", "not shown", "shown against"]
 SURE = 0.05
 """Adjusted p below which a difference counts."""
 
+LEAST_FACTOR = 2
+"""Sharp faces say nothing of super-resolution."""
+
 
 HOW = (
     "One network, one start, one budget; each arm differs in what it learns from. A claim of the paper's abstract is *shown* "
-    "where its arm is surely above the other at more than half of the factors of every data set, and surely below nowhere; "
-    "*shown against* where that holds the other way round. Sure is p < 0.05 after Holm's adjustment over all lines below, with "
-    "an interval without 0."
+    "where its arm is surely above the other in the mean of all factors from x2 on, on every data set, *shown against* where "
+    "it is surely below. Sure is p < 0.05 after Holm's adjustment, with an interval without 0. The means are adjusted "
+    "together, and so are the single factors, which decide nothing."
 )
 
 
@@ -55,11 +58,11 @@ CONTROLS = (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One contrast on the faces of one store at one factor."""
+    """One contrast on the faces of one store: at one factor, or of the mean over all from 2 on (None)."""
 
     claim: Claim
     data: str
-    factor: float
+    factor: float | None
     difference: Difference
     adjusted_p: float
 
@@ -71,7 +74,7 @@ class Found:
 
 
 def contrasts(stores: Mapping[str, Store], draws: int = DRAWS) -> list[Found]:
-    """Every claim and control at every factor above 1, their p adjusted together; arms that are not there yet are left out.
+    """Every claim and control whose arms are there, in the mean over all factors from 2 on, then at each of them.
 
     Args:
         stores: the figures by the name of their faces.
@@ -80,34 +83,39 @@ def contrasts(stores: Mapping[str, Store], draws: int = DRAWS) -> list[Found]:
     Raises:
         DataError: no contrast has both of its arms.
     """
-    found: list[tuple[Claim, str, float, Difference]] = []
-    for data, store in stores.items():
-        runs = store.runs()
-        for claim in (*CLAIMS, *CONTROLS):
-            if claim.method in runs and claim.reference in runs:
-                first, second = runs[claim.method], runs[claim.reference]
-                for factor in sorted(set(first.probabilities) & set(second.probabilities) - {1.0}):
-                    ours, theirs = (_right(one, factor, store.labels) for one in (first, second))
-                    found.append((claim, data, factor, difference(ours, theirs, draws=draws)))
-    if not found:
+    pairs = [
+        (claim, data, runs[claim.method], runs[claim.reference], store.labels)
+        for data, store in stores.items()
+        for runs in [store.runs()]
+        for claim in (*CLAIMS, *CONTROLS)
+        if claim.method in runs and claim.reference in runs
+    ]
+    if not pairs:
         raise DataError("nothing to compare yet: no two arms of a claim were measured")
-    adjusted = holm([item[3].p for item in found])
-    return [Found(*item, p) for item, p in zip(found, adjusted, strict=True)]
+    means: list[tuple[Claim, str, float | None, Difference]] = []
+    single: list[tuple[Claim, str, float | None, Difference]] = []
+    for claim, data, first, second, labels in pairs:
+        factors = sorted(
+            factor for factor in {*first.probabilities} & {*second.probabilities} if factor >= LEAST_FACTOR
+        )
+        rights = [[_right(one, factor, labels) for factor in factors] for one in (first, second)]
+        ours, theirs = (np.mean(each, axis=0) for each in rights)
+        means.append((claim, data, None, difference(ours, theirs, draws=draws)))
+        for factor, here, there in zip(factors, *rights, strict=True):
+            single.append((claim, data, factor, difference(here, there, draws=draws)))
+    return [
+        Found(*item, p)
+        for group in (means, single)
+        for item, p in zip(group, holm([item[3].p for item in group]), strict=True)
+    ]
 
 
 def verdict(found: Sequence[Found]) -> Verdict:
-    """What all contrasts of one claim say together.
-
-    Shown: surely above at more than half of the factors of every data set, and surely below nowhere; shown against: the same
-    the other way round.
-    """
-    signs: dict[str, list[int]] = {}
-    for one in found:
-        signs.setdefault(one.data, []).append(one.sign)
-    for side, word in ((1, "shown"), (-1, "shown against")):
-        if signs and all(2 * each.count(side) > len(each) and -side not in each for each in signs.values()):
-            return word  # type: ignore[return-value]
-    return "not shown"
+    """What the means over the factors say of one claim: all of them, one for each data set, must be sure and of one sign."""
+    signs = {one.sign for one in found if one.factor is None}
+    if signs == {1}:
+        return "shown"
+    return "shown against" if signs == {-1} else "not shown"
 
 
 def to_dict(stores: Mapping[str, Store], found: Sequence[Found]) -> dict[str, Any]:
@@ -160,14 +168,16 @@ def of(claim: Claim, found: Sequence[Found]) -> list[Found]:
 
 def _differences(data: str, found: Sequence[Found]) -> str:
     here = [one for one in found if one.data == data]
-    factors = sorted({one.factor for one in here})
+    factors = [None, *sorted({one.factor for one in here if one.factor is not None})]
     rows = []
     for claim in (*CLAIMS, *CONTROLS):
         cells = {one.factor: _points(one) for one in of(claim, here)}
         if cells:
             name = f"`{claim.method}` - `{claim.reference}`"
             rows.append((name, *(cells.get(factor, "") for factor in factors)))
-    return f"### {data}\n\n" + _table(("arms", *(f"x{factor:g}" for factor in factors)), rows)
+    return f"### {data}\n\n" + _table(
+        ("arms", *("mean" if factor is None else f"x{factor:g}" for factor in factors)), rows
+    )
 
 
 def _points(one: Found) -> str:

@@ -145,14 +145,17 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
     return min(1.0, 2 * tail / (1 << total))
 
 
-def difference(first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int = 0, draws: int = DRAWS) -> Difference:
+def difference(
+    first: NDArray[np.bool_ | np.floating], second: NDArray[np.bool_ | np.floating], seed: int = 0, draws: int = DRAWS
+) -> Difference:
     """Compare the accuracies of two methods on the same faces.
 
     The interval is a paired bootstrap: in each sample both methods answer the same drawn faces; their seeds are drawn apart.
-    Where there are several runs, p is that of the difference over its bootstrap standard error, taken as normal.
+    Where there are several runs, or shares, p is that of the difference over its bootstrap standard error, taken as normal.
 
     Args:
-        first, second: bool, seeds x N: whether each answer is right; the numbers of seeds may differ.
+        first, second: seeds x N: whether each answer is right (bool), or the share of a face's answers that are (float, 0..1).
+            The numbers of seeds may differ.
         seed: of the bootstrap.
         draws: its samples.
 
@@ -165,7 +168,7 @@ def difference(first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int = 
     counts = _face_counts(first.shape[1], seed, draws)
     resampled = _mean_of_drawn(_shares(counts, first), rng) - _mean_of_drawn(_shares(counts, second), rng)
     mean = float(first.mean() - second.mean())
-    if len(first) == len(second) == 1:
+    if len(first) == len(second) == 1 and first.dtype == second.dtype == np.bool_:
         return Difference(mean, _percentiles(resampled), mcnemar(first[0], second[0]), "mcnemar")
     spread = float(resampled.std(ddof=1))
     p = math.erfc(abs(mean) / (spread * math.sqrt(2))) if spread > 0 else float(mean == 0)
@@ -213,7 +216,7 @@ def _statistics(labels: NDArray[np.int64], run: NDArray[np.floating]) -> tuple[S
     return accuracy, macro_f1, calibration_error
 
 
-def _shares(counts: Counts, right: NDArray[np.bool_]) -> NDArray[np.floating]:
+def _shares(counts: Counts, right: NDArray[np.bool_ | np.floating]) -> NDArray[np.floating]:
     """Accuracy of each run (columns) in each sample (rows)."""
     shares: NDArray[np.floating] = counts @ right.T.astype(counts.dtype) / counts.sum(1, keepdims=True)
     return shares

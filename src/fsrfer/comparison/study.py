@@ -5,19 +5,21 @@ what its losses ask for, so no arm costs more than another in use.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from itertools import product
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from fsrfer.comparison.lessons import Lessons
 from fsrfer.comparison.measure import Faces as MeasuredFaces
 from fsrfer.comparison.measure import measure
 from fsrfer.comparison.methods import MethodMaker
-from fsrfer.errors import RecipeError
+from fsrfer.errors import InputError
+from fsrfer.files import locked
 from fsrfer.losses.adversarial import adversarial_loss
 from fsrfer.losses.classification import classification_loss, distillation_loss
 from fsrfer.losses.weighting import classification_aware_weight, weighted_mean
@@ -28,12 +30,10 @@ from fsrfer.training import loop
 from fsrfer.training.build import named_network
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer, size_error
-from fsrfer.training.compute import descend, freeze, place
+from fsrfer.training.compute import descend, freeze
 from fsrfer.training.faces import Faces, TrainingData
 from fsrfer.training.randomness import generator
 from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_finished, load_weights, record_origin, save_weights
-from fsrfer.training.start import load_run
-from fsrfer.training.teaching import teacher_logits
 from fsrfer.training.views import ViewPlan
 
 STAGE = "views"
@@ -69,53 +69,62 @@ class Arm:
     other_seed: bool = False
 
 
-ARMS = (
-    Arm("votes", "votes alone"),
-    Arm("votes-again", "votes alone, another seed", other_seed=True),
-    Arm("same-view", "the teacher's answer to the same view", same=2.3),
-    Arm("sharp-view", "the teacher's answer to the sharp face", sharp=2.3),
-    Arm("fsr", "feature super-resolution: its features of the sharp face too", sharp=2.3, feature=3.3),
-    Arm("fsr-critic", "the same with a critic", sharp=2.3, feature=3.3, adversarial=0.03),
-    Arm("fsr-reweighted", "the same with re-weighting", sharp=2.3, feature=3.3, reweight=True),
-    Arm("fsr-features-alone", "feature super-resolution without the teacher's answers", feature=3.3),
-)
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """Of the losses that follow the teacher, where an arm has them.
+
+    Attributes:
+        answers: of following its answers.
+        feature: of the distance from its features.
+        adversarial: of the critic.
+    """
+
+    answers: float = 2.3
+    feature: float = 3.3
+    adversarial: float = 0.03
+
+
+def arms(of: Coefficients) -> tuple[Arm, ...]:
+    """All arms of a study."""
+    sr = "feature super-resolution"
+    return (
+        Arm("votes", "votes alone"),
+        Arm("votes-again", "votes alone, another seed", other_seed=True),
+        Arm("same-view", "the teacher's answer to the same view", same=of.answers),
+        Arm("sharp-view", "the teacher's answer to the sharp face", sharp=of.answers),
+        Arm("fsr", f"{sr}: its features of the sharp face too", sharp=of.answers, feature=of.feature),
+        Arm("fsr-critic", "the same with a critic", sharp=of.answers, feature=of.feature, adversarial=of.adversarial),
+        Arm("fsr-reweighted", "the same with re-weighting", sharp=of.answers, feature=of.feature, reweight=True),
+        Arm("fsr-features-alone", f"{sr} without the teacher's answers", feature=of.feature),
+    )
+
+
+ARMS = arms(Coefficients())
 
 
 class StudyTrainer(ClassifierTrainer):
-    """A `ClassifierTrainer` on single views, whose losses are those of an arm.
+    """A `ClassifierTrainer` on lessons, whose losses are those of an arm.
 
     Args:
         fabric: where and how precisely to compute.
         plan: views and descent, the same for all arms.
         arm: the losses.
         network: with its starting weights.
-        teacher: frozen, for faces of the same size and colour; of any architecture.
-        train: the training faces.
+        lessons: what it learns from.
         valid: faces to watch.
     """
 
     network: ResidualNet
 
     def __init__(
-        self,
-        fabric: Fabric,
-        plan: ClassifierPlan,
-        arm: Arm,
-        network: ResidualNet,
-        teacher: ResidualNet,
-        train: Faces,
-        valid: Faces,
+        self, fabric: Fabric, plan: ClassifierPlan, arm: Arm, network: ResidualNet, lessons: Lessons, valid: Faces
     ) -> None:
-        self.arm = arm
-        self.teacher = place(fabric, freeze(teacher))
+        self.arm, self.lessons = arm, lessons
         torch.manual_seed(plan.seed + 1)
-        channels = self.teacher.head.in_features
+        channels, side = lessons.teacher.head.in_features, lessons.side
         network.add_module("to_teacher", nn.Conv2d(network.head.in_features, channels, 1))
-        super().__init__(fabric, plan, network, train, valid)
-        self.side = _side(network, train)
-        self.critic = fabric.to_device(
-            FeatureDiscriminator((channels, self.side, self.side), CRITIC_WIDTHS, CRITIC_HIDDEN)
-        )
+        super().__init__(fabric, plan, network, lessons.sampler.faces, valid)
+        self.critic = fabric.to_device(FeatureDiscriminator((channels, side, side), CRITIC_WIDTHS, CRITIC_HIDDEN))
         self.adversary = adversarial_loss("wgan-div")
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=CRITIC_RATE, betas=(0.0, 0.999))
 
@@ -128,21 +137,18 @@ class StudyTrainer(ClassifierTrainer):
         """The losses of the step's batch, each with its coefficient; those whose coefficient is 0 are left out."""
         arm = self.arm
         with self.waits.fetching():
-            indices, sharp = self.views.sharp_faces(step)
-            views = self.views.collect([self.views.first_view(sharp, indices, step)], indices)
-        output = self.analyse(views.faces)
+            lesson = self.lessons.at(self.plan.seed, step)
+        views, output = lesson.views, self.analyse(lesson.views.faces)
         logits = output.logits.float()
         losses = {"classification": classification_loss(logits, views.votes, views.weights)}
         if self.plan.size_loss:
             losses["size"] = self.plan.size_loss * size_error(output, views)
         weights = classification_aware_weight(logits, views.labels) if arm.reweight else None
-        whole = torch.floor(sharp + 0.5).contiguous(memory_format=torch.channels_last)
-        for name, coefficient, seen in (("same", arm.same, views.faces), ("sharp", arm.sharp, whole)):
+        for name, coefficient, taught in (("same", arm.same, lesson.same), ("sharp", arm.sharp, lesson.sharp)):
             if coefficient:
-                taught = teacher_logits(self.fabric, [self.teacher], seen)
                 losses[name] = coefficient * distillation_loss(logits, taught, weights, temperature=1.0)
         if arm.feature or arm.adversarial:
-            losses |= self._following(output.lifted, self._target(whole), weights, step)
+            losses |= self._following(output.lifted, lesson.features, weights, step)
         return losses
 
     def analyse(self, faces: Tensor) -> ResidualOutput:
@@ -170,18 +176,10 @@ class StudyTrainer(ClassifierTrainer):
         risen = ((step + 1) / self.plan.loop.max_steps - WARM_UP) / WARM_UP
         return self.arm.adversarial * min(1.0, max(0.0, risen)) * told
 
-    @torch.no_grad()
-    def _target(self, sharp: Tensor) -> Tensor:
-        """The teacher's features of sharp faces, at the student's places, each channel normalised over the batch."""
-        with self.fabric.autocast():
-            lifted = self.teacher.analyse(sharp).lifted
-        features = F.adaptive_avg_pool2d(lifted.float(), self.side)
-        deviation, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
-        return (features - mean) / (deviation + 1e-3)
-
 
 @torch.no_grad()
-def _side(network: ResidualNet, faces: Faces) -> int:
+def last_side(network: ResidualNet, faces: Faces) -> int:
+    """Side of a network's last map of such faces, in places."""
     size, device = faces.pixels.shape[1], next(network.parameters()).device
     channels = 1 if faces.pixels.ndim == 3 else 3
     was_training = network.training
@@ -196,25 +194,36 @@ class Study:
 
     Attributes:
         recipe: of a classifier; the first of its networks is what every arm trains.
-        teacher: the folder of a finished run of one network.
-        folder: of runs and figures.
+        teacher: a network for faces of the recipe's size and colour.
+        taught_by: SHA-256 of the file that the teacher is from.
+        lessons: how many batches there are to learn from.
+        folder: of lessons, runs and figures.
         measured: the faces to measure on, by the name of the folder of their figures.
         factors: of down-sampling.
         seeds: one round of all arms each.
-        arms: which.
+        coefficients: of the arms.
+        only: names of the arms that are wanted; None for all.
     """
 
     recipe: ClassifierRecipe
-    teacher: Path
+    teacher: ResidualNet
+    taught_by: str
+    lessons: int
     folder: Path
     measured: Mapping[str, MeasuredFaces]
     factors: Sequence[float]
     seeds: Sequence[int]
-    arms: Sequence[Arm] = ARMS
+    coefficients: Coefficients = Coefficients()
+    only: Sequence[str] | None = None
+
+    @property
+    def arms(self) -> list[Arm]:
+        """Those that are wanted."""
+        return [arm for arm in arms(self.coefficients) if self.only is None or arm.name in self.only]
 
 
-def run_study(fabric: Fabric, study: Study, data: TrainingData) -> None:
-    """Train and measure arm after arm; what a former call finished is not done again.
+def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData) -> Lessons:
+    """The lessons of a study; `Lessons.missing` says which are still to be made.
 
     Args:
         fabric: where to compute.
@@ -222,40 +231,60 @@ def run_study(fabric: Fabric, study: Study, data: TrainingData) -> None:
         data: the training faces, at the recipe's size and colour.
 
     Raises:
-        RecipeError: the folder holds another study, or the teacher takes other faces.
-        TrainingError: there is no finished run of the teacher.
+        RecipeError: the folder holds another study.
+    """
+    begin_or_resume(study.folder, study.recipe)
+    origin = {"data": {**data.train.hashes, **data.valid.hashes}, "teacher": study.taught_by, "lessons": study.lessons}
+    record_origin(study.folder, {**origin, "coefficients": asdict(study.coefficients)})
+    recipe, (name, settings) = study.recipe, next(iter(study.recipe.networks.items()))
+    views = ViewPlan(settings.seed, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation)
+    side, folder = last_side(named_network(recipe, name), data.train), study.folder / "lessons"
+    return Lessons(fabric, views, data.train, study.teacher, side, study.lessons, folder)
+
+
+def run_study(fabric: Fabric, study: Study, lessons: Lessons, valid: Faces) -> list[Path]:
+    """Train and measure arm after arm; what is finished is not done again.
+
+    Args:
+        fabric: where to compute.
+        study: the plan.
+        lessons: all of them made.
+        valid: faces to watch.
+
+    Returns:
+        Runs that another process was at, and that were left to it.
+
+    Raises:
         Paused: the time is up, `compute.Machine.deadline`.
     """
-    described, teacher = load_run(study.teacher)
-    if described.input != study.recipe.input or not isinstance(teacher, ResidualNet):
-        raise RecipeError(f"{study.teacher}: not a single network for the faces of {study.recipe.name}")
-    begin_or_resume(study.folder, study.recipe)
-    content = (study.teacher / WEIGHTS_FILE).read_bytes()
-    origin = {"data": {**data.train.hashes, **data.valid.hashes}, "teacher": sha256(content).hexdigest()}
-    record_origin(study.folder, {**origin, "arms": {arm.name: str(asdict(arm)) for arm in ARMS}})
-    make = MethodMaker(study.recipe.input, fabric.device)
-    for seed in study.seeds:
-        for arm in study.arms:
-            network = freeze(_trained(fabric, study, data, arm, seed, teacher))
+    make, left = MethodMaker(study.recipe.input, fabric.device), []
+    for seed, arm in product(study.seeds, study.arms):
+        folder = study.folder / "runs" / f"seed-{seed}" / arm.name
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(folder))
+            except InputError:
+                left.append(folder)
+                continue
+            network = freeze(_trained(fabric, study, lessons, valid, arm, seed, folder))
             method = make(arm.name, arm.title, network, [network])
             for name, faces in study.measured.items():
                 measure([method], faces, study.factors, seed, study.folder / "measured" / name)
+    return left
 
 
 def _trained(
-    fabric: Fabric, study: Study, data: TrainingData, arm: Arm, seed: int, teacher: ResidualNet
+    fabric: Fabric, study: Study, lessons: Lessons, valid: Faces, arm: Arm, seed: int, folder: Path
 ) -> ResidualNet:
-    recipe, folder = study.recipe, study.folder / "runs" / f"seed-{seed}" / arm.name
-    name, settings = next(iter(recipe.networks.items()))
+    recipe, (name, settings) = study.recipe, next(iter(study.recipe.networks.items()))
     chance = seed + OTHER_SEED if arm.other_seed else seed
     own = recipe.model_copy(update={"networks": {name: settings.model_copy(update={"seed": chance})}})
     network = named_network(own, name)
     if is_finished(folder):
         load_weights(network, folder / WEIGHTS_FILE)
         return network
-    views = ViewPlan(chance, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation)
-    plan = ClassifierPlan(chance, views, settings.optimizer, settings.loop, settings.size_loss)
-    trainer = StudyTrainer(fabric, plan, arm, named_network(own, name), teacher, data.train, data.valid)
+    plan = ClassifierPlan(chance, lessons.sampler.plan, settings.optimizer, settings.loop, settings.size_loss)
+    trainer = StudyTrainer(fabric, plan, arm, named_network(own, name), lessons, valid)
     loop.run(fabric, trainer, settings.loop, folder, STAGE)
     kept = network.state_dict().keys()
     averaged = trainer.average.module.state_dict()

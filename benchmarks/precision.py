@@ -14,7 +14,7 @@ import json
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,10 +30,10 @@ from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe
 from fsrfer.training.build import named_network
-from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
+from fsrfer.training.classifier import network_plan
+from fsrfer.training.classifier_trainer import ClassifierTrainer
 from fsrfer.training.compute import fastest_precision, open_fabric
 from fsrfer.training.faces import Faces
-from fsrfer.training.views import ViewPlan
 from measuring import processor, run
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -132,15 +132,8 @@ def as_table(measured: dict[str, list[Step]]) -> Table:
 
 def _trainer(recipe: ClassifierRecipe, name: str, precision: str, compiling: Literal["on", "off"]) -> ClassifierTrainer:
     """Without teachers: their answers come on top of a step, and cost the same in every step."""
-    settings = recipe.networks[name]
-    faces = _made_faces(recipe, settings.loop.batch_size)
-    plan = ClassifierPlan(
-        seed=settings.seed,
-        views=ViewPlan(settings.seed, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation),
-        optimizer=settings.optimizer,
-        loop=settings.loop,
-        size_loss=settings.size_loss,
-    )
+    faces, plan = _made_faces(recipe, recipe.networks[name].loop.batch_size), network_plan(recipe, name)
+    plan = replace(plan, distillation=0.0)
     return ClassifierTrainer(open_fabric(1, 1, precision, compiling), plan, named_network(recipe, name), faces, faces)
 
 

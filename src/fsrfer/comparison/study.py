@@ -29,12 +29,12 @@ from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.training import loop
 from fsrfer.training.build import named_network
 from fsrfer.training.checkpoint import Stateful
+from fsrfer.training.classifier import network_plan
 from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer, size_error
 from fsrfer.training.compute import descend, freeze
 from fsrfer.training.faces import Faces, TrainingData
 from fsrfer.training.randomness import generator
 from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_finished, load_weights, record_origin, save_weights
-from fsrfer.training.views import ViewPlan
 
 STAGE = "views"
 OTHER_SEED = 1000
@@ -236,9 +236,9 @@ def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData) -> Lesson
     begin_or_resume(study.folder, study.recipe)
     origin = {"data": {**data.train.hashes, **data.valid.hashes}, "teacher": study.taught_by, "lessons": study.lessons}
     record_origin(study.folder, {**origin, "coefficients": asdict(study.coefficients)})
-    recipe, (name, settings) = study.recipe, next(iter(study.recipe.networks.items()))
-    views = ViewPlan(settings.seed, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation)
-    side, folder = last_side(named_network(recipe, name), data.train), study.folder / "lessons"
+    name = next(iter(study.recipe.networks))
+    views = network_plan(study.recipe, name).views
+    side, folder = last_side(named_network(study.recipe, name), data.train), study.folder / "lessons"
     return Lessons(fabric, views, data.train, study.teacher, side, study.lessons, folder)
 
 

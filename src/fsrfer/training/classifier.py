@@ -222,7 +222,7 @@ def _train_network(
         faces = data.train
         if settings.label_share:
             faces = blended_labels(fabric, faces, teachers, settings.label_share)
-        plan = _plan(recipe, settings)
+        plan = network_plan(recipe, name)
         trainer = ClassifierTrainer(fabric, plan, network, faces, data.valid, teachers if plan.distillation else ())
         loop.run(fabric, trainer, settings.loop, run, STAGE)
         network.load_state_dict(trainer.average.module.state_dict())
@@ -231,10 +231,13 @@ def _train_network(
     return place(fabric, freeze(network))
 
 
-def _plan(recipe: ClassifierRecipe, settings: NetworkSettings) -> ClassifierPlan:
+def network_plan(recipe: ClassifierRecipe, name: str) -> ClassifierPlan:
+    """What a recipe says of the training of one of its networks."""
+    settings = recipe.networks[name]
+    views = settings.views or recipe.views
     return ClassifierPlan(
         seed=settings.seed,
-        views=ViewPlan(settings.seed, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation),
+        views=ViewPlan(settings.seed, settings.loop.batch_size, views, recipe.camera, recipe.augmentation),
         optimizer=settings.optimizer,
         loop=settings.loop,
         size_loss=settings.size_loss,

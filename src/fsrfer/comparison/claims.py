@@ -49,7 +49,6 @@ CLAIMS = (
     Claim("Weighting faces that are easily misclassified helps", "fsr-reweighted", "fsr"),
 )
 CONTROLS = (
-    Claim("Chance alone: the same training with another seed", "votes-again", "votes"),
     Claim("A strong teacher helps: its answer to the same view", "same-view", "votes"),
     Claim("Its answer to the sharp face is a better one to follow", "sharp-view", "same-view"),
     Claim("Its features do without its answers", "fsr-features-alone", "votes"),

@@ -37,9 +37,6 @@ from fsrfer.training.randomness import generator
 from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_finished, load_weights, record_origin, save_weights
 
 STAGE = "views"
-OTHER_SEED = 1000
-"""Added to the seed of the arm that tells what chance does."""
-
 CRITIC_WIDTHS, CRITIC_HIDDEN, CRITIC_RATE = (64, 64), 64, 2e-4
 WARM_UP = 0.2
 """Share of the steps in which the critic learns alone; in as many more its weight rises."""
@@ -56,7 +53,6 @@ class Arm:
         feature: of the distance from its features of the sharp face.
         adversarial: of a critic of these features (WGAN-div).
         reweight: the paper's weight of easily misclassified faces on all that follows the teacher.
-        other_seed: whether it starts from other weights and sees other views.
     """
 
     name: str
@@ -66,7 +62,6 @@ class Arm:
     feature: float = 0.0
     adversarial: float = 0.0
     reweight: bool = False
-    other_seed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,6 @@ def arms(of: Coefficients) -> tuple[Arm, ...]:
     sr = "feature super-resolution"
     return (
         Arm("votes", "votes alone"),
-        Arm("votes-again", "votes alone, another seed", other_seed=True),
         Arm("same-view", "the teacher's answer to the same view", same=of.answers),
         Arm("sharp-view", "the teacher's answer to the sharp face", sharp=of.answers),
         Arm("fsr", f"{sr}: its features of the sharp face too", sharp=of.answers, feature=of.feature),
@@ -277,13 +271,12 @@ def _trained(
     fabric: Fabric, study: Study, lessons: Lessons, valid: Faces, arm: Arm, seed: int, folder: Path
 ) -> ResidualNet:
     recipe, (name, settings) = study.recipe, next(iter(study.recipe.networks.items()))
-    chance = seed + OTHER_SEED if arm.other_seed else seed
-    own = recipe.model_copy(update={"networks": {name: settings.model_copy(update={"seed": chance})}})
+    own = recipe.model_copy(update={"networks": {name: settings.model_copy(update={"seed": seed})}})
     network = named_network(own, name)
     if is_finished(folder):
         load_weights(network, folder / WEIGHTS_FILE)
         return network
-    plan = ClassifierPlan(chance, lessons.sampler.plan, settings.optimizer, settings.loop, settings.size_loss)
+    plan = ClassifierPlan(seed, lessons.sampler.plan, settings.optimizer, settings.loop, settings.size_loss)
     trainer = StudyTrainer(fabric, plan, arm, named_network(own, name), lessons, valid)
     loop.run(fabric, trainer, settings.loop, folder, STAGE)
     kept = network.state_dict().keys()

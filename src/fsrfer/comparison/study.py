@@ -75,7 +75,7 @@ class Coefficients:
     """
 
     answers: float = 2.3
-    feature: float = 3.3
+    feature: float = 30.0
     adversarial: float = 0.03
 
 

@@ -148,8 +148,13 @@ def page(stores: Mapping[str, Store], found: Sequence[Found], command: str) -> s
         "# Does feature super-resolution pay?",
         HOW,
         f"Runs of an arm: {', '.join(map(str, sorted(seeds)))}. Command: `{command}`.",
-        _table(("claim", "arms", "verdict"), [
-            (claim.text, f"`{claim.method}` - `{claim.reference}`", f"**{verdict(of(claim, found))}**")
+        _table(("claim", "arms", *(f"on {data}" for data in stores), "verdict"), [
+            (
+                claim.text,
+                f"`{claim.method}` - `{claim.reference}`",
+                *(verdict([one for one in of(claim, found) if one.data == data]) for data in stores),
+                f"**{verdict(of(claim, found))}**",
+            )
             for claim in CLAIMS if of(claim, found)
         ]),
         "## Differences in points\n\nWith 95% intervals; bold where sure.",

@@ -79,8 +79,7 @@ def table(rows: Iterator[Row], columns: Mapping[str, Values]) -> str:
     for row in rows:
         cells = [""] * len(columns)
         if not row.is_table:
-            found = [reduce(getitem, row.key.split("."), values) for values in columns.values()]
-            cells = ["" if value is None else json.dumps(value) for value in found]
+            cells = [json.dumps(reduce(getitem, row.key.split("."), values)) for values in columns.values()]
         bold = "**" if len(set(cells)) > 1 else ""
         key, meaning = (f"**`[{row.key}]`**", f"*{row.meaning}*") if row.is_table else (f"`{row.key}`", row.meaning)
         lines.append(line(key, meaning, *(f"{bold}{cell}{bold}" for cell in cells)))

@@ -32,9 +32,6 @@ class NetworkSettings(Section):
     distillation: Coefficient = Field(description="coefficient of following the teachers' answers to the same view")
     temperature: float = Field(gt=0, description="of both answers in that loss")
     size_loss: Coefficient = Field(description="coefficient of the error of the effective size, in octaves")
-    views: ViewSettings | None = Field(
-        default=None, description="a table as the recipe's own, in its place for this network; may be left out"
-    )
     architecture: ArchitectureSettings
     uplift: UpliftSettings
     optimizer: OptimizerSettings

@@ -67,7 +67,7 @@ def changed(recipe: RecipeT, changes: Iterable[str]) -> RecipeT:
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the complete recipe as TOML."""
-    write_text(path, tomli_w.dumps(recipe.model_dump(exclude_none=True)))
+    write_text(path, tomli_w.dumps(recipe.model_dump()))
 
 
 def _validated(values: Mapping[str, Any], where: str) -> Recipe:

@@ -61,16 +61,7 @@ class ViewSettings(Section):
     """What is seen of each face of a batch."""
 
     sharp_share: Share = Field(description="share of the faces that stay sharp")
-    min_factor: float = Field(
-        default=1.0, ge=1, description="the others are shrunk by a factor that is drawn evenly; the least"
-    )
-    max_factor: float = Field(ge=1, description="the greatest")
-
-    @model_validator(mode="after")
-    def _a_range(self) -> Self:
-        if self.min_factor > self.max_factor:
-            raise ValueError("min_factor is above max_factor")
-        return self
+    max_factor: float = Field(ge=1, description="the others are shrunk by a factor drawn evenly from 1 to this")
 
 
 class CameraSettings(Section):

@@ -234,10 +234,9 @@ def _train_network(
 def network_plan(recipe: ClassifierRecipe, name: str) -> ClassifierPlan:
     """What a recipe says of the training of one of its networks."""
     settings = recipe.networks[name]
-    views = settings.views or recipe.views
     return ClassifierPlan(
         seed=settings.seed,
-        views=ViewPlan(settings.seed, settings.loop.batch_size, views, recipe.camera, recipe.augmentation),
+        views=ViewPlan(settings.seed, settings.loop.batch_size, recipe.views, recipe.camera, recipe.augmentation),
         optimizer=settings.optimizer,
         loop=settings.loop,
         size_loss=settings.size_loss,

@@ -101,8 +101,7 @@ class ViewSampler:
         """
         plan, size, device = self.plan, self.plan.batch_size, self.fabric.device
         rows, drawn = own_rows(self.fabric, size), generator(plan.seed, chance, step)
-        least, most = plan.views.min_factor, plan.views.max_factor
-        factors = (least + torch.rand(size, generator=drawn) * (most - least))[rows]
+        factors = (1 + torch.rand(size, generator=drawn) * (plan.views.max_factor - 1))[rows]
         spoiled = camera.draw(size, camera.CameraSettings(**plan.camera.model_dump()), drawn)[rows]
         small = self.degrade.small_sizes(factors.to(device, non_blocking=True), self.faces.heights[indices])
         if self.batch_camera is None:

@@ -2,7 +2,6 @@ import pytest
 
 from fsrfer.errors import RecipeError
 from fsrfer.recipes.schema import bundled_recipes, changed, load_recipe, save_recipe, shortened
-from fsrfer.recipes.sections import ViewSettings
 
 
 def test_every_bundled_recipe_is_valid_and_survives_a_round_trip(tmp_path):
@@ -94,21 +93,6 @@ def test_outside_teachers_are_those_that_are_no_networks_of_the_recipe():
     assert load_recipe("fast").outside_teachers == ["default"]
     taught = load_recipe("default", ["networks.small.teachers=['fine', 'fast']", "networks.coarse.teachers=['fast']"])
     assert taught.outside_teachers == ["fast"]
-
-
-def test_a_network_may_have_views_of_its_own(tmp_path):
-    path = tmp_path / "mine.toml"
-    save_recipe(load_recipe("default"), path)
-    own = "[networks.fine.views]\nsharp_share = 0.5\nmin_factor = 2.0\nmax_factor = 4.0\n"
-    path.write_text(path.read_text() + own)
-    recipe = load_recipe(str(path))
-    assert recipe.networks["fine"].views == ViewSettings(sharp_share=0.5, min_factor=2.0, max_factor=4.0)
-    assert recipe.networks["small"].views is None
-    save_recipe(recipe, path)
-    assert load_recipe(str(path)) == recipe
-    path.write_text(path.read_text().replace("min_factor = 2.0", "min_factor = 5.0"))
-    with pytest.raises(RecipeError, match=r"mine.toml: networks.fine.views: min_factor is above max_factor"):
-        load_recipe(str(path))
 
 
 def test_unknown_keys_and_recipes_are_errors(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from fsrfer.errors import FsrferError
 from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.training.build import joined, named_network
-from fsrfer.training.classifier import Given, check_given, network_plan
+from fsrfer.training.classifier import Given, check_given
 from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, save_weights
 from support.tiny_recipes import tiny_classifier
 from support.toy_model import toy_bytes
@@ -86,15 +86,3 @@ def test_nobody_is_taught_by_what_it_teaches(tmp_path, teacher):
         require_refusal(student, Given(), r"its teacher \S+ is taught by tiny itself")
     finished = run(tmp_path / "run", tiny_classifier(taught={"student": [str(path)]}))
     check_given(student, Given(teachers={str(path): finished}))
-
-
-def test_a_network_sees_views_of_its_own_where_the_recipe_has_them(tmp_path):
-    path = tmp_path / "own.toml"
-    save_recipe(tiny_classifier(), path)
-    path.write_text(
-        path.read_text() + "[networks.second.views]\nsharp_share = 0.5\nmin_factor = 2.0\nmax_factor = 4.0\n"
-    )
-    recipe = load_recipe(str(path))
-    seen = [network_plan(recipe, name).views.views for name in ("first", "second")]
-    assert seen == [recipe.views, recipe.networks["second"].views]
-    assert seen[0] != seen[1]

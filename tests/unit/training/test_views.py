@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -57,14 +55,6 @@ def test_shrunk_views_have_the_heights_that_are_left(fabric):
         assert torch.equal(views.votes[:14], views.votes[14:])
         left |= set(small.tolist())
     assert len(left) > 5
-
-
-def test_factors_are_drawn_from_the_least_to_the_greatest(fabric):
-    views = ViewSettings(sharp_share=0.0, min_factor=2.0, max_factor=4.0)
-    tall = replace(FACES, heights=torch.full_like(FACES.heights, 16))
-    one = ViewSampler(fabric, ViewPlan(1, 14, views, NO_CAMERA, UNCHANGED), tall)
-    heights = torch.cat([one.batch(step).log2_px.exp2() for step in range(20)]).round()
-    assert (heights.min(), heights.max()) == (4, 8)
 
 
 def test_a_share_of_the_views_is_sharp(fabric):

@@ -1,9 +1,8 @@
 """Does feature super-resolution pay? Arms of one network and one budget that learn from one strong teacher in different ways.
 
 Run ``python benchmarks/fsr_study.py --help``. The same command goes on where it was stopped, arm by arm; after ``--minutes`` it
-stops by itself and exits with 75. It can run several times at once, each taking the next free arm: small networks make better
-use of two cores in two processes with ``OMP_NUM_THREADS=1`` than in one. Each time it writes ``OUT/claims.md`` and
-``claims.json`` of the arms that are there.
+stops by itself and exits with 75. It can run several times at once, each taking the next free arm. Each time it writes
+``OUT/claims.md`` and ``claims.json`` of the arms that are there.
 """
 
 import argparse
@@ -17,6 +16,8 @@ from pathlib import Path
 from rich.progress import track
 
 from fsrfer.cli.evaluate import parse_factors
+from fsrfer.cli.options import positive
+from fsrfer.cli.train import start_of
 from fsrfer.comparison.benchmark import measured_split
 from fsrfer.comparison.claims import contrasts, page, to_dict
 from fsrfer.comparison.lessons import Lessons
@@ -29,7 +30,6 @@ from fsrfer.files import locked_file, write_text
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe, shortened
-from fsrfer.recognition.model import read_model
 from fsrfer.training.compute import Machine, open_fabric, time_is_up
 from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
 from fsrfer.training.loop import Paused
@@ -70,8 +70,8 @@ def main() -> int:
     lessons = prepared_lessons(fabric, study, data)
     try:
         make_all(fabric, lessons)
-        for folder in run_study(fabric, study, lessons, data.valid):
-            print(f"{folder}: left to the process that is at it", file=sys.stderr)
+        for left in run_study(fabric, study, lessons, data.valid):
+            print(left, file=sys.stderr)
     except Paused as paused:
         print(f"{paused}; {options.minutes:g} minutes are over, the same command goes on", file=sys.stderr)
         code = UNFINISHED
@@ -83,15 +83,15 @@ def main() -> int:
 
 def strong_teacher(word: str, recipe: ClassifierRecipe, data: TrainingData) -> tuple[ResidualNet, bytes]:
     """A run's network, or the first of those of a model of the recipe `default`; and the file that it is from."""
-    if Path(word).is_dir():
-        described, network = load_run(Path(word))
-        file = (Path(word) / WEIGHTS_FILE).read_bytes()
+    start = start_of(word)
+    if isinstance(start, Path):
+        described, network = load_run(start)
+        file = (start / WEIGHTS_FILE).read_bytes()
     else:
         named = load_recipe("default")
         assert isinstance(named, ClassifierRecipe)
-        described, (file, where) = named, read_model(word)
-        typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
-        network = load_members(named, (where, file), typical)[0]
+        described, file = named, start[1]
+        network = load_members(described, start, as_maps(data.train.pixels[:TYPICAL_FACES]).float())[0]
     if described.input != recipe.input or not isinstance(network, ResidualNet):
         raise FsrferError(f"--teacher {word}: not a network for the faces of {recipe.name}")
     return network, file
@@ -120,7 +120,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--recipe", default="fast", help="its first network is trained in every arm (%(default)s)")
     parser.add_argument("--data", nargs="+", required=True, metavar="NAME=PATH", help="trained and measured on")
     parser.add_argument("--teacher", default="default", help="run of one network, or model (%(default)s: its first)")
-    parser.add_argument("--lessons", type=int, default=1000, metavar="N", help="batches to learn from (%(default)s)")
+    parser.add_argument(
+        "--lessons", type=positive, default=1000, metavar="N", help="batches to learn from (%(default)s)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="runs, figures and the page")
     parser.add_argument("--arms", nargs="+", choices=[arm.name for arm in ARMS], metavar="NAME", help="which (all)")
     usual = Coefficients()

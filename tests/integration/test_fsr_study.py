@@ -147,7 +147,7 @@ def test_a_run_that_another_process_is_at_is_left_to_it(study, monkeypatch, caps
     monkeypatch.setattr(sys, "argv", [*words, "--arms", "votes"])
     with locked(out / "runs" / "seed-1" / "votes"):
         assert fsr_study.main() == 0
-    assert "seed-1/votes: left to the process that is at it" in capsys.readouterr().err
+    assert "seed-1/votes: another run is writing into this folder" in capsys.readouterr().err
 
 
 def found(sign, data="here", factor=None):

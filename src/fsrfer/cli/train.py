@@ -142,8 +142,8 @@ def _given(options: argparse.Namespace, recipe: "Recipe") -> "Given":
     _check_count("--teacher", options.teacher, teachers, f"recipe {recipe.name} has no teacher of another recipe")
     _check_count("--members", options.members, networks, f"recipe {recipe.name} has no networks to take instead")
     return Given(
-        start=_start(options.init) if options.init else None,
-        teachers={name: _start(word) for name, word in zip(teachers, options.teacher, strict=False)},
+        start=start_of(options.init) if options.init else None,
+        teachers={name: start_of(word) for name, word in zip(teachers, options.teacher, strict=False)},
         members=dict(zip(networks, options.members, strict=False)),
     )
 
@@ -155,7 +155,7 @@ def _check_count(option: str, given: list[object], wanted: list[str], without: s
         raise FsrferError(f"{option}: one each is needed for {', '.join(wanted)}, not {len(given)}")
 
 
-def _start(name: str) -> "Start":
+def start_of(name: str) -> "Start":
     """A finished run, or an exported model, its seal checked. A folder that was passed on may have a model alone."""
     from fsrfer.model_file import verify_seal
     from fsrfer.model_folder import RUN_FILES, is_listed

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 LOGGER = logging.getLogger("fsrfer.serving")
 
@@ -60,7 +60,7 @@ def to_stderr() -> Iterator[None]:
     A thread writes them: where nobody reads them, lines are lost and no client has to wait.
     """
     waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(MOST_WAITING)
-    writer = threading.Thread(target=_write, args=(waiting,), name="log", daemon=True)
+    writer = threading.Thread(target=_write, args=(waiting, sys.stderr), name="log", daemon=True)
     writer.start()
     handler = _Handler(waiting)
     before = [(logging.getLogger(name), level, logging.getLogger(name).level) for name, level in LEVELS.items()]
@@ -92,8 +92,8 @@ class _Handler(logging.Handler):
             self._waiting.put_nowait(record)
 
 
-def _write(waiting: "queue.Queue[logging.LogRecord | None]") -> None:
-    stream = logging.StreamHandler(sys.stderr)
+def _write(waiting: "queue.Queue[logging.LogRecord | None]", stderr: TextIO) -> None:
+    stream = logging.StreamHandler(stderr)
     stream.setFormatter(JsonLines())
     while (record := waiting.get()) is not None:
         stream.handle(record)

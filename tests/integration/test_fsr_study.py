@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import fsr_study
 from fsrfer.comparison.claims import CLAIMS, CONTROLS, Found, contrasts, verdict
@@ -111,9 +112,10 @@ def test_a_lesson_is_the_views_of_the_trainer_and_what_the_teacher_makes_of_them
         seen, sharp = lessons.teacher.analyse(views.faces), lessons.teacher.analyse(torch.floor(drawn + 0.5))
     torch.testing.assert_close(lesson.same, seen.logits)
     torch.testing.assert_close(lesson.sharp, sharp.logits)
-    target = torch.nn.functional.adaptive_avg_pool2d(sharp.lifted, lessons.side)
-    assert torch.corrcoef(torch.stack([lesson.features[:, 0].flatten(), target[:, 0].flatten()]))[0, 1] > 0.999
-    torch.testing.assert_close(lesson.features.mean((0, 2, 3)), torch.zeros(target.shape[1]), atol=1e-3, rtol=0)
+    for features, lifted in ((lesson.same_features, seen.lifted), (lesson.sharp_features, sharp.lifted)):
+        target = torch.nn.functional.adaptive_avg_pool2d(lifted, lessons.side)
+        assert torch.corrcoef(torch.stack([features[:, 0].flatten(), target[:, 0].flatten()]))[0, 1] > 0.999
+        torch.testing.assert_close(features.mean((0, 2, 3)), torch.zeros(target.shape[1]), atol=1e-3, rtol=0)
 
 
 def test_every_pass_over_the_lessons_has_each_once(lessons):
@@ -135,6 +137,29 @@ def test_an_arm_learns_from_what_it_says_and_nothing_else(fabric, arm, lessons):
     expected = {"classification", "size"}
     expected |= {name for name in ("same", "sharp", "feature", "adversarial") if getattr(arm, name)}
     assert set(trainer(fabric, arm, lessons).losses(0)) == expected
+
+
+def test_features_of_the_same_view_and_of_the_sharp_face_are_two_targets(fabric, lessons):
+    told = {}
+    for arm in ARMS:
+        if arm.feature and not arm.sharp:
+            torch.manual_seed(0)
+            told[arm.of_same] = trainer(fabric, arm, lessons).losses(0)["feature"].item()
+    lesson, student = lessons.at(1, 0), trainer(fabric, ARMS[0], lessons)
+    brought = student.network.get_submodule("to_teacher")(student.analyse(lesson.views.faces).lifted)
+    for of_same, features in ((False, lesson.sharp_features), (True, lesson.same_features)):
+        expected = 30 * (brought - features).square().mean()
+        assert told[of_same] == pytest.approx(float(expected), rel=1e-4)
+    assert told[True] != told[False]
+
+
+def test_a_lesson_without_a_part_is_named(lessons):
+    for file in lessons.folder.iterdir():
+        kept = load_file(file)
+        del kept["same_features"]
+        save_file(kept, file)
+    with pytest.raises(DataError, match=r"cannot be read \('same_features'\); remove it"):
+        lessons.at(1, 0)
 
 
 def test_an_arm_resumes_alike(fabric, tmp_path, lessons):

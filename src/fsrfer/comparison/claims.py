@@ -52,7 +52,10 @@ CLAIMS = (
 CONTROLS = (
     Claim("A strong teacher helps: its answer to the same view", "same-view", "votes"),
     Claim("Its answer to the sharp face is a better one to follow", "sharp-view", "same-view"),
-    Claim("Its features do without its answers", "fsr-features-alone", "votes"),
+    Claim("Its features of the sharp face do without its answers", "fsr-features-alone", "votes"),
+    Claim("So do its features of the same view", "same-features-alone", "votes"),
+    Claim("Features of the sharp face are better ones to follow", "fsr-features-alone", "same-features-alone"),
+    Claim("Feature super-resolution beats the teacher's answer to the same view", "fsr", "same-view"),
 )
 
 

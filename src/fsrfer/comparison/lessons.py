@@ -30,13 +30,17 @@ class Lesson:
         views: what the student sees.
         same: N x 7, the teacher's logits of the same views.
         sharp: N x 7, its logits of the faces before they were shrunk.
-        features: N x K x side x side, its last map of these; each channel has mean 0 and deviation 1 over the batch.
+        same_features: N x K x side x side, its last map of the same views.
+        sharp_features: N x K x side x side, of the faces before they were shrunk.
+
+    Each channel of the maps has mean 0 and deviation 1 over the batch.
     """
 
     views: Views
     same: Tensor
     sharp: Tensor
-    features: Tensor
+    same_features: Tensor
+    sharp_features: Tensor
 
 
 class Lessons:
@@ -72,8 +76,8 @@ class Lessons:
         plan, sampler = self.sampler.plan, self.sampler
         indices, drawn = sampler.sharp_faces(number)
         views = sampler.collect([sampler.first_view(drawn, indices, number)], indices)
-        same, _ = self._taught(views.faces)
-        sharp, features = self._taught(torch.floor(drawn + 0.5).contiguous(memory_format=torch.channels_last))
+        same, same_features = self._taught(views.faces)
+        sharp, sharp_features = self._taught(torch.floor(drawn + 0.5).contiguous(memory_format=torch.channels_last))
         tensors = {
             "faces": views.faces.to(torch.uint8),
             "log2_px": views.log2_px,
@@ -82,7 +86,8 @@ class Lessons:
             "weights": torch.ones(plan.batch_size) if views.weights is None else views.weights,
             "same": same,
             "sharp": sharp,
-            "features": features.half(),
+            "same_features": same_features.half(),
+            "sharp_features": sharp_features.half(),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(self._path(number)) as partial:
@@ -97,13 +102,12 @@ class Lessons:
         path = self._path(int(batch_indices(seed, step, self.count, 1)))
         try:
             kept = {name: tensor.to(self.fabric.device) for name, tensor in load_file(path).items()}
-        except (OSError, SafetensorError) as error:
+            faces = kept["faces"].float().contiguous(memory_format=torch.channels_last)
+            views = Views(faces, *(kept[name] for name in ("log2_px", "votes", "labels", "weights")))
+            features = [_normalised(kept[name].float()) for name in ("same_features", "sharp_features")]
+            return Lesson(views, kept["same"], kept["sharp"], *features)
+        except (OSError, SafetensorError, KeyError) as error:
             raise DataError(f"{path}: cannot be read ({error}); remove it, it is made again") from error
-        faces = kept["faces"].float().contiguous(memory_format=torch.channels_last)
-        views = Views(faces, kept["log2_px"], kept["votes"], kept["labels"], kept["weights"])
-        features = kept["features"].float()
-        deviation, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
-        return Lesson(views, kept["same"], kept["sharp"], (features - mean) / (deviation + 1e-3))
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:05}.safetensors"
@@ -114,3 +118,8 @@ class Lessons:
         with self.fabric.autocast():
             output = self.teacher.analyse(faces)
         return output.logits.float(), F.adaptive_avg_pool2d(output.lifted.float(), self.side)
+
+
+def _normalised(maps: Tensor) -> Tensor:
+    deviation, mean = torch.std_mean(maps, dim=(0, 2, 3), keepdim=True)
+    return (maps - mean) / (deviation + 1e-3)

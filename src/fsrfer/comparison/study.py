@@ -50,7 +50,8 @@ class Arm:
         name, title: a short word, and what readers see.
         same: coefficient of following the teacher's answer to the same view.
         sharp: of following its answer to the face before it was shrunk.
-        feature: of the distance from its features of the sharp face.
+        feature: of the distance from its features.
+        of_same: whether these are its features of the same view, not of the sharp face.
         adversarial: of a critic of these features (WGAN-div).
         reweight: the paper's weight of easily misclassified faces on all that follows the teacher.
     """
@@ -60,6 +61,7 @@ class Arm:
     same: float = 0.0
     sharp: float = 0.0
     feature: float = 0.0
+    of_same: bool = False
     adversarial: float = 0.0
     reweight: bool = False
 
@@ -90,6 +92,7 @@ def arms(of: Coefficients) -> tuple[Arm, ...]:
         Arm("fsr-critic", "the same with a critic", sharp=of.answers, feature=of.feature, adversarial=of.adversarial),
         Arm("fsr-reweighted", "the same with re-weighting", sharp=of.answers, feature=of.feature, reweight=True),
         Arm("fsr-features-alone", f"{sr} without the teacher's answers", feature=of.feature),
+        Arm("same-features-alone", "the teacher's features of the same view", feature=of.feature, of_same=True),
     )
 
 
@@ -142,7 +145,8 @@ class StudyTrainer(ClassifierTrainer):
             if coefficient:
                 losses[name] = coefficient * distillation_loss(logits, taught, weights, temperature=1.0)
         if arm.feature or arm.adversarial:
-            losses |= self._following(output.lifted, lesson.features, weights, step)
+            target = lesson.same_features if arm.of_same else lesson.sharp_features
+            losses |= self._following(output.lifted, target, weights, step)
         return losses
 
     def analyse(self, faces: Tensor) -> ResidualOutput:

@@ -221,7 +221,7 @@ def _train_network(
             network = load_members(recipe, given.start, typical)[recipe.export.members.index(name)]
         faces = data.train
         if settings.label_share:
-            faces = blended_labels(fabric, faces, teachers, settings.label_share)
+            faces = blended_labels(fabric, faces, teachers, settings.label_share, run)
         plan = network_plan(recipe, name)
         trainer = ClassifierTrainer(fabric, plan, network, faces, data.valid, teachers if plan.distillation else ())
         loop.run(fabric, trainer, settings.loop, run, STAGE)

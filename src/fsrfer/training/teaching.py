@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from rich.progress import track
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from fsrfer.errors import TrainingError
+from fsrfer.files import atomic_path
 from fsrfer.training.faces import Faces, as_maps
 
 BATCH = 256
+ANSWERS_FILE = "teachers.safetensors"
+"""In a network's run: what its teachers answer to its training faces, so that going on does not ask them again."""
 
 
 @torch.no_grad()
@@ -29,7 +37,7 @@ def teacher_logits(fabric: Fabric, teachers: Sequence[nn.Module], faces: Tensor)
     return torch.stack(answers).mean(0)
 
 
-def blended_labels(fabric: Fabric, faces: Faces, teachers: Sequence[nn.Module], share: float) -> Faces:
+def blended_labels(fabric: Fabric, faces: Faces, teachers: Sequence[nn.Module], share: float, run: Path) -> Faces:
     """The same faces, with a share of every label distribution from the teachers' answer to the face as it is.
 
     Ten voters leave a face's true label distribution uncertain; networks that have seen all other faces are a second opinion
@@ -40,9 +48,31 @@ def blended_labels(fabric: Fabric, faces: Faces, teachers: Sequence[nn.Module], 
         faces: whose votes are mixed; their labels stay.
         teachers: frozen, at the faces' size and colour.
         share: weight of the answer beside the votes', 0..1.
+        run: folder of the network that learns; the answers are kept there, and taken from there.
+
+    Raises:
+        TrainingError: the answers that are kept cannot be read.
     """
+    kept = run / ANSWERS_FILE
+    answers = _read_answers(kept) if kept.is_file() else _asked(fabric, faces, teachers)
+    if fabric.is_global_zero and not kept.is_file():
+        run.mkdir(parents=True, exist_ok=True)
+        with atomic_path(kept) as partial:
+            save_file({"answers": answers}, partial)
+    return replace(faces, votes=torch.lerp(faces.votes, answers.to(faces.votes), share))
+
+
+def _asked(fabric: Fabric, faces: Faces, teachers: Sequence[nn.Module]) -> Tensor:
     answers = []
-    for pixels in torch.split(faces.pixels, BATCH):
+    parts = torch.split(faces.pixels, BATCH)
+    for pixels in track(parts, "asking teachers", disable=not fabric.is_global_zero):
         maps = as_maps(pixels).to(fabric.device).float().contiguous(memory_format=torch.channels_last)
         answers.append(teacher_logits(fabric, teachers, maps).softmax(1).cpu())
-    return replace(faces, votes=torch.lerp(faces.votes, torch.cat(answers).to(faces.votes), share))
+    return torch.cat(answers)
+
+
+def _read_answers(path: Path) -> Tensor:
+    try:
+        return load_file(path)["answers"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise TrainingError(f"{path}: cannot be read ({error}); remove it, it is made again") from error

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from fsrfer.errors import TrainingError
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.training.faces import Faces
-from fsrfer.training.teaching import blended_labels, teacher_logits
+from fsrfer.training.teaching import ANSWERS_FILE, blended_labels, teacher_logits
 
 
 def made_faces(count=5):
@@ -37,18 +38,18 @@ def test_all_teachers_give_one_answer_to_a_face_and_its_mirror_image(fabric, tea
     assert not found.requires_grad
 
 
-def test_a_share_of_each_label_is_the_teachers_answer(fabric, teachers):
+def test_a_share_of_each_label_is_the_teachers_answer(fabric, teachers, tmp_path):
     faces = made_faces()
     answers = (sum(looks(teachers, faces)) / 4).softmax(1)
     assert (answers - faces.votes).abs().max() > 0.1
-    mixed = blended_labels(fabric, faces, teachers, 0.25).votes
+    mixed = blended_labels(fabric, faces, teachers, 0.25, tmp_path).votes
     torch.testing.assert_close(mixed, 0.75 * faces.votes + 0.25 * answers)
 
 
-def test_only_the_votes_to_learn_from_change(fabric, teachers):
+def test_only_the_votes_to_learn_from_change(fabric, teachers, tmp_path):
     faces = made_faces()
     votes = faces.votes.clone()
-    changed = blended_labels(fabric, faces, teachers, 1.0)
+    changed = blended_labels(fabric, faces, teachers, 1.0, tmp_path)
     assert torch.equal(faces.votes, votes)
     assert not torch.equal(changed.votes, votes)
     assert torch.equal(changed.labels, faces.labels)
@@ -56,8 +57,22 @@ def test_only_the_votes_to_learn_from_change(fabric, teachers):
     assert changed.pixels is faces.pixels
 
 
-def test_faces_answered_many_at_once_are_answered_as_one_by_one(fabric, teachers):
+def test_faces_answered_many_at_once_are_answered_as_one_by_one(fabric, teachers, tmp_path):
     faces = made_faces(300)
-    together = blended_labels(fabric, faces, teachers, 1.0).votes
+    together = blended_labels(fabric, faces, teachers, 1.0, tmp_path / "all").votes
     last = Faces(faces.pixels[299:], faces.votes[299:], faces.labels[299:], faces.heights[299:], {})
-    torch.testing.assert_close(together[299:], blended_labels(fabric, last, teachers, 1.0).votes, rtol=1e-4, atol=1e-6)
+    alone = blended_labels(fabric, last, teachers, 1.0, tmp_path / "last").votes
+    torch.testing.assert_close(together[299:], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_that_goes_on_does_not_ask_its_teachers_again(fabric, teachers, tmp_path):
+    def nobody(faces):
+        raise AssertionError("asked again")
+
+    faces = made_faces()
+    before = blended_labels(fabric, faces, teachers, 0.5, tmp_path)
+    after = blended_labels(fabric, faces, [nobody], 0.5, tmp_path)
+    assert torch.equal(before.votes, after.votes)
+    (tmp_path / ANSWERS_FILE).write_bytes(b"no answers")
+    with pytest.raises(TrainingError, match=r"teachers\.safetensors: cannot be read .* remove it"):
+        blended_labels(fabric, faces, teachers, 0.5, tmp_path)

@@ -13,14 +13,11 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from rich.progress import track
-
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.cli.options import positive
 from fsrfer.cli.train import start_of
 from fsrfer.comparison.benchmark import measured_split
 from fsrfer.comparison.claims import contrasts, page, to_dict
-from fsrfer.comparison.lessons import Lessons
 from fsrfer.comparison.measure import Faces
 from fsrfer.comparison.store import Store
 from fsrfer.comparison.study import ARMS, Coefficients, Study, prepared_lessons, run_study
@@ -30,7 +27,7 @@ from fsrfer.files import locked_file, write_text
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe, shortened
-from fsrfer.training.compute import Machine, open_fabric, time_is_up
+from fsrfer.training.compute import open_fabric
 from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
 from fsrfer.training.loop import Paused
 from fsrfer.training.run import WEIGHTS_FILE
@@ -69,7 +66,9 @@ def main() -> int:
     fabric, code = open_fabric(1, 1, options.precision, options.compile, options.minutes), 0
     lessons = prepared_lessons(fabric, study, data)
     try:
-        make_all(fabric, lessons)
+        missing = lessons.missing()
+        random.shuffle(missing)  # other processes may be at it too
+        lessons.make_all(missing)
         for left in run_study(fabric, study, lessons, data.valid):
             print(left, file=sys.stderr)
     except Paused as paused:
@@ -95,21 +94,6 @@ def strong_teacher(word: str, recipe: ClassifierRecipe, data: TrainingData) -> t
     if described.input != recipe.input or not isinstance(network, ResidualNet):
         raise FsrferError(f"--teacher {word}: not a network for the faces of {recipe.name}")
     return network, file
-
-
-def make_all(fabric: Machine, lessons: Lessons) -> None:
-    """Make the lessons that are not there, in any order, for other processes may be at it too.
-
-    Raises:
-        Paused: the time is up.
-    """
-    missing = lessons.missing()
-    random.shuffle(missing)
-    for number in track(missing, "lessons", disable=not missing):
-        if lessons.is_missing(number):
-            if time_is_up(fabric, together=True):
-                raise Paused(f"{lessons.folder}: {lessons.count - len(lessons.missing())} of {lessons.count} lessons")
-            lessons.make(number)
 
 
 def arguments() -> argparse.Namespace:

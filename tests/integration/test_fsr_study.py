@@ -11,15 +11,15 @@ from safetensors.torch import load_file, save_file
 
 import fsr_study
 from fsrfer.comparison.claims import CLAIMS, CONTROLS, Found, contrasts, verdict
-from fsrfer.comparison.lessons import Lessons
 from fsrfer.comparison.statistics import Difference
 from fsrfer.comparison.store import Store
-from fsrfer.comparison.study import ARMS, StudyTrainer, last_side
+from fsrfer.comparison.study import ARMS, StudyTrainer
 from fsrfer.errors import DataError
 from fsrfer.files import locked
 from fsrfer.recipes.schema import save_recipe
 from fsrfer.training.build import named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan
+from fsrfer.training.lessons import Lessons, last_side
 from fsrfer.training.randomness import batch_indices
 from fsrfer.training.views import ViewPlan
 from support.tiny_recipes import tiny_classifier
@@ -86,9 +86,8 @@ def lessons(fabric, tmp_path):
     """Three lessons, made."""
     teacher, student, faces = named_network(TEACHER, "teacher"), named_network(STUDENT, "student"), tiny_faces()
     views = ViewPlan(1, 14, STUDENT.views, STUDENT.camera, STUDENT.augmentation)
-    made = Lessons(fabric, views, faces, teacher, last_side(student, faces), 3, tmp_path / "lessons")
-    for number in made.missing():
-        made.make(number)
+    made = Lessons(fabric, views, faces, teacher, last_side(student, faces), 3, tmp_path / "lessons", sharp=True)
+    made.make_all(made.missing())
     assert not made.missing()
     return made
 
@@ -110,16 +109,16 @@ def test_a_lesson_is_the_views_of_the_trainer_and_what_the_teacher_makes_of_them
     _, drawn = lessons.sampler.sharp_faces(number)
     with torch.no_grad():
         seen, sharp = lessons.teacher.analyse(views.faces), lessons.teacher.analyse(torch.floor(drawn + 0.5))
-    torch.testing.assert_close(lesson.same, seen.logits)
-    torch.testing.assert_close(lesson.sharp, sharp.logits)
-    for features, lifted in ((lesson.same_features, seen.lifted), (lesson.sharp_features, sharp.lifted)):
+    torch.testing.assert_close(lesson.same.logits, seen.logits)
+    torch.testing.assert_close(lesson.sharp.logits, sharp.logits)
+    for features, lifted in ((lesson.same.features, seen.lifted), (lesson.sharp.features, sharp.lifted)):
         target = torch.nn.functional.adaptive_avg_pool2d(lifted, lessons.side)
         assert torch.corrcoef(torch.stack([features[:, 0].flatten(), target[:, 0].flatten()]))[0, 1] > 0.999
         torch.testing.assert_close(features.mean((0, 2, 3)), torch.zeros(target.shape[1]), atol=1e-3, rtol=0)
 
 
 def test_every_pass_over_the_lessons_has_each_once(lessons):
-    passes = [[float(lessons.at(5, step).same.sum()) for step in range(3 * n, 3 * n + 3)] for n in range(4)]
+    passes = [[float(lessons.at(5, step).same.logits.sum()) for step in range(3 * n, 3 * n + 3)] for n in range(4)]
     assert len({frozenset(one) for one in passes}) == 1
     assert len(set(passes[0])) == 3
 
@@ -147,8 +146,8 @@ def test_features_of_the_same_view_and_of_the_sharp_face_are_two_targets(fabric,
             told[arm.of_same] = trainer(fabric, arm, lessons).losses(0)["feature"].item()
     lesson, student = lessons.at(1, 0), trainer(fabric, ARMS[0], lessons)
     brought = student.network.get_submodule("to_teacher")(student.analyse(lesson.views.faces).lifted)
-    for of_same, features in ((False, lesson.sharp_features), (True, lesson.same_features)):
-        expected = 30 * (brought - features).square().mean()
+    for of_same, features in ((False, lesson.sharp.features), (True, lesson.same.features)):
+        expected = 30 * (brought - features).square().mean().detach()
         assert told[of_same] == pytest.approx(float(expected), rel=1e-4)
     assert told[True] != told[False]
 

@@ -12,27 +12,28 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
-from fsrfer.comparison.lessons import Lessons
 from fsrfer.comparison.measure import Faces as MeasuredFaces
 from fsrfer.comparison.measure import measure
 from fsrfer.comparison.methods import MethodMaker
 from fsrfer.errors import InputError
 from fsrfer.files import locked
 from fsrfer.losses.adversarial import adversarial_loss
-from fsrfer.losses.classification import classification_loss, distillation_loss
-from fsrfer.losses.weighting import classification_aware_weight, weighted_mean
+from fsrfer.losses.classification import distillation_loss
+from fsrfer.losses.weighting import classification_aware_weight
 from fsrfer.networks.discriminator import FeatureDiscriminator
-from fsrfer.networks.residual import ResidualNet, ResidualOutput
+from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.training import loop
 from fsrfer.training.build import named_network
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.classifier import network_plan
-from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer, size_error
+from fsrfer.training.classifier_trainer import ClassifierPlan
 from fsrfer.training.compute import descend, freeze
 from fsrfer.training.faces import Faces, TrainingData
+from fsrfer.training.lesson_trainer import LessonTrainer, feature_distance
+from fsrfer.training.lessons import Lessons, last_side
 from fsrfer.training.randomness import generator
 from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_finished, load_weights, record_origin, save_weights
 
@@ -99,8 +100,8 @@ def arms(of: Coefficients) -> tuple[Arm, ...]:
 ARMS = arms(Coefficients())
 
 
-class StudyTrainer(ClassifierTrainer):
-    """A `ClassifierTrainer` on lessons, whose losses are those of an arm.
+class StudyTrainer(LessonTrainer):
+    """A `LessonTrainer` whose losses are those of an arm.
 
     Args:
         fabric: where and how precisely to compute.
@@ -111,16 +112,12 @@ class StudyTrainer(ClassifierTrainer):
         valid: faces to watch.
     """
 
-    network: ResidualNet
-
     def __init__(
         self, fabric: Fabric, plan: ClassifierPlan, arm: Arm, network: ResidualNet, lessons: Lessons, valid: Faces
     ) -> None:
-        self.arm, self.lessons = arm, lessons
-        torch.manual_seed(plan.seed + 1)
+        self.arm = arm
+        super().__init__(fabric, plan, network, lessons, valid)
         channels, side = lessons.teacher.head.in_features, lessons.side
-        network.add_module("to_teacher", nn.Conv2d(network.head.in_features, channels, 1))
-        super().__init__(fabric, plan, network, lessons.sampler.faces, valid)
         self.critic = fabric.to_device(FeatureDiscriminator((channels, side, side), CRITIC_WIDTHS, CRITIC_HIDDEN))
         self.adversary = adversarial_loss("wgan-div")
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=CRITIC_RATE, betas=(0.0, 0.999))
@@ -135,30 +132,20 @@ class StudyTrainer(ClassifierTrainer):
         arm = self.arm
         with self.waits.fetching():
             lesson = self.lessons.at(self.plan.seed, step)
-        views, output = lesson.views, self.analyse(lesson.views.faces)
-        logits = output.logits.float()
-        losses = {"classification": classification_loss(logits, views.votes, views.weights)}
-        if self.plan.size_loss:
-            losses["size"] = self.plan.size_loss * size_error(output, views)
-        weights = classification_aware_weight(logits, views.labels) if arm.reweight else None
+        assert lesson.sharp is not None
+        output = self.analyse(lesson.views.faces)
+        logits, losses = output.logits.float(), self.label_losses(output, lesson.views)
+        weights = classification_aware_weight(logits, lesson.views.labels) if arm.reweight else None
         for name, coefficient, taught in (("same", arm.same, lesson.same), ("sharp", arm.sharp, lesson.sharp)):
             if coefficient:
-                losses[name] = coefficient * distillation_loss(logits, taught, weights, temperature=1.0)
+                losses[name] = coefficient * distillation_loss(logits, taught.logits, weights, temperature=1.0)
         if arm.feature or arm.adversarial:
-            target = lesson.same_features if arm.of_same else lesson.sharp_features
-            losses |= self._following(output.lifted, target, weights, step)
+            target = (lesson.same if arm.of_same else lesson.sharp).features
+            losses |= self._following(self.brought(output), target, weights, step)
         return losses
 
-    def analyse(self, faces: Tensor) -> ResidualOutput:
-        """What the network makes of faces, in training."""
-        output = super().analyse(faces)
-        assert isinstance(output, ResidualOutput)
-        return output
-
-    def _following(self, lifted: Tensor, target: Tensor, weights: Tensor | None, step: int) -> dict[str, Tensor]:
-        brought = self.network.get_submodule("to_teacher")(lifted.float())
-        distance = (brought - target).square().flatten(1).mean(1)
-        losses = {"feature": self.arm.feature * weighted_mean(distance, weights)}
+    def _following(self, brought: Tensor, target: Tensor, weights: Tensor | None, step: int) -> dict[str, Tensor]:
+        losses = {"feature": self.arm.feature * feature_distance(brought, target, weights)}
         if self.arm.adversarial:
             losses["adversarial"] = self._adversarial(brought, target, weights, step)
         return losses
@@ -173,17 +160,6 @@ class StudyTrainer(ClassifierTrainer):
         self.critic.requires_grad_(True)
         risen = ((step + 1) / self.plan.loop.max_steps - WARM_UP) / WARM_UP
         return self.arm.adversarial * min(1.0, max(0.0, risen)) * told
-
-
-@torch.no_grad()
-def last_side(network: ResidualNet, faces: Faces) -> int:
-    """Side of a network's last map of such faces, in places."""
-    size, device = faces.pixels.shape[1], next(network.parameters()).device
-    channels = 1 if faces.pixels.ndim == 3 else 3
-    was_training = network.training
-    side = network.eval().analyse(torch.zeros(1, channels, size, size, device=device)).lifted.shape[-1]
-    network.train(was_training)
-    return int(side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +213,7 @@ def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData) -> Lesson
     name = next(iter(study.recipe.networks))
     views = network_plan(study.recipe, name).views
     side, folder = last_side(named_network(study.recipe, name), data.train), study.folder / "lessons"
-    return Lessons(fabric, views, data.train, study.teacher, side, study.lessons, folder)
+    return Lessons(fabric, views, data.train, study.teacher, side, study.lessons, folder, sharp=True)
 
 
 def run_study(fabric: Fabric, study: Study, lessons: Lessons, valid: Faces) -> list[InputError]:
@@ -283,8 +259,6 @@ def _trained(
     plan = ClassifierPlan(seed, lessons.sampler.plan, settings.optimizer, settings.loop, settings.size_loss)
     trainer = StudyTrainer(fabric, plan, arm, named_network(own, name), lessons, valid)
     loop.run(fabric, trainer, settings.loop, folder, STAGE)
-    kept = network.state_dict().keys()
-    averaged = trainer.average.module.state_dict()
-    network.load_state_dict({key: averaged[key] for key in kept})
+    network.load_state_dict(trainer.learnt())
     save_weights(network, folder / WEIGHTS_FILE)
     return network

@@ -31,6 +31,10 @@ class NetworkSettings(Section):
     label_share: Share = Field(description="share of each label that is the teachers' answer to the sharp face")
     distillation: Coefficient = Field(description="coefficient of following the teachers' answers to the same view")
     temperature: float = Field(gt=0, description="of both answers in that loss")
+    features: Coefficient = Field(
+        description="coefficient of following the last map that the first teacher's first network makes of the same view"
+    )
+    lessons: int = Field(ge=0, description="batches of views that are made once, with these maps, and learnt from")
     size_loss: Coefficient = Field(description="coefficient of the error of the effective size, in octaves")
     architecture: ArchitectureSettings
     uplift: UpliftSettings
@@ -39,10 +43,15 @@ class NetworkSettings(Section):
 
     @model_validator(mode="after")
     def _teachers_teach(self) -> Self:
-        if self.teachers and not (self.label_share or self.distillation):
-            raise ValueError("nothing is learnt from the teachers: label_share and distillation are 0")
-        if not self.teachers and (self.label_share or self.distillation):
-            raise ValueError("label_share and distillation need teachers")
+        taught = self.label_share or self.distillation or self.features
+        if self.teachers and not taught:
+            raise ValueError("nothing is learnt from the teachers: label_share, distillation and features are 0")
+        if not self.teachers and taught:
+            raise ValueError("label_share, distillation and features need teachers")
+        if bool(self.features) != bool(self.lessons):
+            raise ValueError("features are followed from lessons: both must be above 0, or both 0")
+        if self.features and self.distillation:
+            raise ValueError("distillation and features: one of them must be 0")
         if len(set(self.teachers)) < len(self.teachers):
             raise ValueError("teachers: one is named twice")
         return self

@@ -1,8 +1,9 @@
 """A run of a classifier recipe: its networks one after another, each from scratch, taught by those before, then joined."""
 
 import platform
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from fsrfer.errors import RecipeError
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.cost import count_gflop
-from fsrfer.networks.ensemble import SizedNetwork
+from fsrfer.networks.ensemble import Ensemble, SizedNetwork
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe, NetworkSettings
 from fsrfer.recipes.schema import load_recipe, shortened
@@ -23,6 +24,8 @@ from fsrfer.training.build import joined, named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compute import freeze, place
 from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
+from fsrfer.training.lesson_trainer import LessonTrainer
+from fsrfer.training.lessons import Lessons, last_side
 from fsrfer.training.plots import plot_stages
 from fsrfer.training.run import (
     WEIGHTS_FILE,
@@ -40,6 +43,8 @@ from fsrfer.training.views import ViewPlan
 from fsrfer.version import __version__
 
 STAGE = "classifier"
+LESSONS = "lessons"
+"""In a network's run, while it is trained: what its teacher makes of the views it learns from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +227,33 @@ def _train_network(
         faces = data.train
         if settings.label_share:
             faces = blended_labels(fabric, faces, teachers, settings.label_share, run)
-        plan = network_plan(recipe, name)
-        trainer = ClassifierTrainer(fabric, plan, network, faces, data.valid, teachers if plan.distillation else ())
+        trainer = _trainer(fabric, recipe, name, network, replace(data, train=faces), teachers, run / LESSONS)
         loop.run(fabric, trainer, settings.loop, run, STAGE)
-        network.load_state_dict(trainer.average.module.state_dict())
+        network = named_network(recipe, name)
+        network.load_state_dict(trainer.learnt())
         _finish(fabric, network, recipe, name, run)
+        shutil.rmtree(run / LESSONS, ignore_errors=True)
     load_weights(network, run / WEIGHTS_FILE)
     return place(fabric, freeze(network))
+
+
+def _trainer(
+    fabric: Fabric,
+    recipe: ClassifierRecipe,
+    name: str,
+    network: ResidualNet,
+    data: TrainingData,
+    teachers: Sequence[SizedNetwork],
+    folder: Path,
+) -> ClassifierTrainer:
+    """The trainer of one network, its lessons made where it has some."""
+    plan, count = network_plan(recipe, name), recipe.networks[name].lessons
+    if not count:
+        return ClassifierTrainer(fabric, plan, network, data.train, data.valid, teachers if plan.distillation else ())
+    teacher = teachers[0].first if isinstance(teachers[0], Ensemble) else teachers[0]
+    lessons = Lessons(fabric, plan.views, data.train, teacher, last_side(network, data.train), count, folder)
+    lessons.make_all(lessons.missing())
+    return LessonTrainer(fabric, plan, network, lessons, data.valid)
 
 
 def network_plan(recipe: ClassifierRecipe, name: str) -> ClassifierPlan:
@@ -242,6 +267,7 @@ def network_plan(recipe: ClassifierRecipe, name: str) -> ClassifierPlan:
         size_loss=settings.size_loss,
         distillation=settings.distillation,
         temperature=settings.temperature,
+        features=settings.features,
     )
 
 

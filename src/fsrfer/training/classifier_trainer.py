@@ -35,6 +35,7 @@ class ClassifierPlan:
         size_loss: coefficient of the error of the effective size; 0 for networks that do not estimate it.
         distillation: coefficient of following the teachers' answers to the same views.
         temperature: of both answers in that loss.
+        features: coefficient of following a teacher's features, `lesson_trainer.LessonTrainer`.
     """
 
     seed: int
@@ -44,6 +45,7 @@ class ClassifierPlan:
     size_loss: float = 0.0
     distillation: float = 0.0
     temperature: float = 1.0
+    features: float = 0.0
 
 
 class ClassifierTrainer:
@@ -99,15 +101,23 @@ class ClassifierTrainer:
         with self.waits.fetching():
             views = self.views.batch(step)
         output = self.analyse(views.faces)
-        logits = output.logits.float()
-        losses = {"classification": classification_loss(logits, views.votes, views.weights)}
-        if self.plan.size_loss:
-            losses["size"] = self.plan.size_loss * size_error(output, views)
+        losses = self.label_losses(output, views)
         if self.plan.distillation:
             taught = teacher_logits(self.fabric, self.teachers, views.faces)
-            divergence = distillation_loss(logits, taught, temperature=self.plan.temperature)
+            divergence = distillation_loss(output.logits.float(), taught, temperature=self.plan.temperature)
             losses["distillation"] = self.plan.distillation * divergence
         return losses
+
+    def label_losses(self, output: ExpressionOutput, views: Views) -> dict[str, Tensor]:
+        """What the views' own labels and heights ask for."""
+        losses = {"classification": classification_loss(output.logits.float(), views.votes, views.weights)}
+        if self.plan.size_loss:
+            losses["size"] = self.plan.size_loss * size_error(output, views)
+        return losses
+
+    def learnt(self) -> dict[str, Tensor]:
+        """The averaged weights, those of the finished network."""
+        return dict(self.average.module.state_dict())
 
     def analyse(self, faces: Tensor) -> ExpressionOutput:
         """What the network makes of faces, in training."""

@@ -1,0 +1,178 @@
+"""Views of faces, and what a strong teacher makes of them, made once and kept: what a student learns from pass after pass.
+
+A strong teacher costs many times what its student does, so asking it in every step would take most of a training's time ("Fast
+Knowledge Distillation", Shen and Xing, ECCV 2022).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from rich.progress import track
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from fsrfer.errors import DataError
+from fsrfer.files import atomic_path
+from fsrfer.networks.residual import ResidualNet
+from fsrfer.training.compute import freeze, own_rows, place, time_is_up
+from fsrfer.training.faces import Faces, as_maps
+from fsrfer.training.loop import Paused
+from fsrfer.training.randomness import batch_indices
+from fsrfer.training.views import ViewPlan, Views, ViewSampler
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a teacher makes of N faces.
+
+    Attributes:
+        logits: N x 7.
+        features: N x K x side x side, its last map; each channel has mean 0 and deviation 1 over the batch.
+    """
+
+    logits: Tensor
+    features: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A batch of N views, and what the teacher makes of them.
+
+    Attributes:
+        views: what the student sees.
+        same: of the same views.
+        sharp: of the faces before they were shrunk; None where that was not asked for.
+    """
+
+    views: Views
+    same: Taught
+    sharp: Taught | None
+
+
+class Lessons:
+    """A number of batches, each in a file of its own, so that making them can stop at any time.
+
+    Args:
+        fabric: where to compute.
+        plan: of the views; its seed is that of all lessons.
+        faces: to learn from, at the teacher's size and colour.
+        teacher: of any architecture.
+        side: of the student's last map, to which the teacher's is averaged.
+        count: of lessons.
+        folder: of their files.
+        sharp: whether the teacher is asked of the sharp faces too.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        plan: ViewPlan,
+        faces: Faces,
+        teacher: ResidualNet,
+        side: int,
+        count: int,
+        folder: Path,
+        *,
+        sharp: bool = False,
+    ) -> None:
+        self.fabric, self.side, self.count, self.folder, self.sharp = fabric, side, count, folder, sharp
+        self.sampler = ViewSampler(fabric, plan, faces)
+        self.teacher = place(fabric, freeze(teacher))
+
+    def missing(self) -> list[int]:
+        """Numbers of the lessons that are not made yet."""
+        return [number for number in range(self.count) if self._is_missing(number)]
+
+    def make_all(self, numbers: Iterable[int]) -> None:
+        """Make those of these lessons that are missing; a resumed run makes what is left.
+
+        The processes of one training make each together. Trainings of their own may share a folder, best in different orders.
+
+        Raises:
+            Paused: the time is up, `compute.Machine.deadline`.
+        """
+        for number in track([*numbers], "lessons", disable=not self.fabric.is_global_zero):
+            if self._is_missing(number):
+                self._make(number)
+                if time_is_up(self.fabric, together=True):
+                    raise Paused(f"{self.folder}: {self.count - len(self.missing())} of {self.count} lessons")
+        self.fabric.barrier()
+
+    def at(self, seed: int, step: int) -> Lesson:
+        """This process's part of the lesson of a step; every pass over all of them has an order of its own.
+
+        Raises:
+            DataError: its file cannot be read.
+        """
+        path = self._path(int(batch_indices(seed, step, self.count, 1)))
+        rows = own_rows(self.fabric, self.sampler.plan.batch_size)
+        try:
+            kept = {name: tensor.to(self.fabric.device) for name, tensor in load_file(path).items()}
+            faces = kept["faces"][rows].float().contiguous(memory_format=torch.channels_last)
+            views = Views(faces, *(kept[name][rows] for name in ("log2_px", "votes", "labels", "weights")))
+            same, sharp = _taught(kept, "same", rows), _taught(kept, "sharp", rows) if self.sharp else None
+        except (OSError, SafetensorError, KeyError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); remove it, it is made again") from error
+        return Lesson(views, same, sharp)
+
+    def _make(self, number: int) -> None:
+        indices, drawn = self.sampler.sharp_faces(number)
+        views = self.sampler.collect([self.sampler.first_view(drawn, indices, number)], indices)
+        tensors = {
+            "faces": views.faces.to(torch.uint8),
+            "log2_px": views.log2_px,
+            "votes": views.votes,
+            "labels": views.labels,
+            "weights": torch.ones_like(views.log2_px) if views.weights is None else views.weights,
+            **self._ask("same", views.faces),
+        }
+        if self.sharp:
+            whole = torch.floor(drawn + 0.5).contiguous(memory_format=torch.channels_last)
+            tensors |= self._ask("sharp", whole)
+        tensors = {name: self._of_all(tensor) for name, tensor in tensors.items()}
+        if self.fabric.is_global_zero:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_path(self._path(number)) as partial:
+                save_file(tensors, partial)
+
+    @torch.no_grad()
+    def _ask(self, name: str, faces: Tensor) -> dict[str, Tensor]:
+        """The teacher's logits of faces, and its last map at the student's places."""
+        with self.fabric.autocast():
+            output = self.teacher.analyse(faces)
+        features = F.adaptive_avg_pool2d(output.lifted.float(), self.side)
+        return {name: output.logits.float(), f"{name}_features": features.half()}
+
+    def _of_all(self, own: Tensor) -> Tensor:
+        """What all processes have of a batch, one after another, on the CPU."""
+        gathered = self.fabric.all_gather(own.contiguous())
+        assert isinstance(gathered, Tensor)
+        return gathered.reshape(-1, *own.shape[1:]).contiguous().cpu()
+
+    def _is_missing(self, number: int) -> bool:
+        return not self._path(number).is_file()
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:05}.safetensors"
+
+
+def _taught(kept: Mapping[str, Tensor], name: str, rows: slice) -> Taught:
+    """Of some rows; features are normalised over the whole batch, so that the number of processes changes nothing."""
+    features = kept[f"{name}_features"].float()
+    deviation, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
+    return Taught(kept[name][rows], ((features - mean) / (deviation + 1e-3))[rows])
+
+
+@torch.no_grad()
+def last_side(network: ResidualNet, faces: Faces) -> int:
+    """Side of a network's last map of such faces, in places."""
+    device = next(network.parameters()).device
+    was_training = network.training
+    side = network.eval().analyse(as_maps(faces.pixels[:1]).to(device).float()).lifted.shape[-1]
+    network.train(was_training)
+    return int(side)

@@ -36,6 +36,11 @@ class Views:
     def __getitem__(self, rows: NDArray[np.bool_]) -> "Views":
         return Views(self.logits[:, rows], self.octaves[:, rows])
 
+    @property
+    def first(self) -> "Views":
+        """The first view of each face alone."""
+        return Views(self.logits[:1], self.octaves[:1])
+
     @classmethod
     def joined(cls, parts: Iterable["Views"]) -> "Views":
         """All faces of several."""

@@ -53,6 +53,14 @@ def test_a_released_model_says_what_was_measured_and_gives_the_networks_probabil
     assert complete.accuracy["made valid"]["x1"]["accuracy"] == pytest.approx(right, abs=0.05)
 
 
+def test_a_model_that_is_sure_is_released_though_it_is_asked_for_mirror_images_only_in_doubt(network, faces, tmp_path):
+    pixels, _ = faces
+    own = answers(network, pixels, flip=True).logits.mean((0, 2)).argmax(1)
+    release(network, INFO, pixels, own, HEIGHTS, "made valid", tmp_path / "m.onnx")
+    first = ExpressionModel(tmp_path / "m.onnx").answers(pixels, mirror=False).probabilities
+    assert (first.max(1) > 0.7).any()
+
+
 def test_faces_that_were_smaller_than_the_input_can_be_released(network, faces, tmp_path):
     complete = release(network, INFO, *faces, np.full(70, 9), "made valid", tmp_path / "m.onnx")
     assert ExpressionModel(tmp_path / "m.onnx").info == complete
@@ -157,7 +165,7 @@ def test_a_face_is_classified_alike_alone_and_in_a_batch(network, faces, tmp_pat
 def test_a_model_that_computes_something_else_is_refused(network, faces, tmp_path):
     graph = to_onnx(network, 1, 16)
     write_model(graph, INFO, tmp_path / "m.onnx")
-    expected = ExpressionModel(tmp_path / "m.onnx").probabilities(faces[0])
+    expected = ExpressionModel(tmp_path / "m.onnx").answers(faces[0], mirror=False).probabilities
     check_parity(tmp_path / "m.onnx", faces[0], expected)
     with pytest.raises(ModelError, match=r"differ from the network's"):
         check_parity(tmp_path / "m.onnx", faces[0], expected[::-1])

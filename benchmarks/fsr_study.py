@@ -20,7 +20,7 @@ from fsrfer.comparison.benchmark import measured_split
 from fsrfer.comparison.claims import contrasts, page, to_dict
 from fsrfer.comparison.measure import Faces
 from fsrfer.comparison.store import Store
-from fsrfer.comparison.study import ARMS, Coefficients, Study, prepared_lessons, run_study
+from fsrfer.comparison.study import ARMS, Coefficients, Study, prepared_lessons, run_study, untaught
 from fsrfer.data import readers
 from fsrfer.errors import DataError, FsrferError
 from fsrfer.files import locked_file, write_text
@@ -43,7 +43,7 @@ def main() -> int:
     recipe = load_recipe(options.recipe, options.set)
     if not isinstance(recipe, ClassifierRecipe):
         raise FsrferError(f"--recipe {options.recipe}: must be of a classifier, such as fast")
-    recipe = recipe if options.max_steps is None else shortened(recipe, options.max_steps)
+    recipe = untaught(recipe if options.max_steps is None else shortened(recipe, options.max_steps))
     sources = readers.parse_sources(options.data)
     measured = {}
     for name, place in sources.items():

@@ -196,6 +196,13 @@ class Study:
         return [arm for arm in arms(self.coefficients) if self.only is None or arm.name in self.only]
 
 
+def untaught(recipe: ClassifierRecipe) -> ClassifierRecipe:
+    """A recipe without teachers of its own: what is learnt from one, each arm says."""
+    nothing = {"teachers": [], "label_share": 0.0, "distillation": 0.0, "features": 0.0, "lessons": 0}
+    networks = {name: settings.model_copy(update=nothing) for name, settings in recipe.networks.items()}
+    return recipe.model_copy(update={"networks": networks})
+
+
 def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData) -> Lessons:
     """The lessons of a study; `Lessons.missing` says which are still to be made.
 

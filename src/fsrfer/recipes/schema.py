@@ -105,7 +105,7 @@ def _parsed(text: str, like: Any) -> Any:
 
 
 def shortened(recipe: RecipeT, max_steps: int) -> RecipeT:
-    """The recipe with no loop longer than ``max_steps``.
+    """The recipe with no loop longer than ``max_steps``, and no more lessons than steps.
 
     Raises:
         RecipeError: fewer than one step.
@@ -122,6 +122,4 @@ def _with_shorter_loops(values: dict[str, Any], max_steps: int) -> dict[str, Any
         key: _with_shorter_loops(value, max_steps) if isinstance(value, dict) else value
         for key, value in values.items()
     }
-    if "max_steps" in shorter:
-        shorter["max_steps"] = min(shorter["max_steps"], max_steps)
-    return shorter
+    return shorter | {key: min(shorter[key], max_steps) for key in ("max_steps", "lessons") if key in shorter}

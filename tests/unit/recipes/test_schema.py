@@ -123,11 +123,11 @@ def test_unknown_keys_and_recipes_are_errors(tmp_path):
         load_recipe("papper")
 
 
-@pytest.mark.parametrize("name", ["default", "comparison", "paper-small"])
+@pytest.mark.parametrize("name", ["default", "fast", "comparison", "paper-small"])
 def test_no_loop_of_a_shortened_recipe_is_longer_and_nothing_else_is_changed(name):
     def without_steps(values):
         rows = {key: without_steps(value) if isinstance(value, dict) else value for key, value in values.items()}
-        steps.extend([rows.pop("max_steps")] if "max_steps" in rows else [])
+        steps.extend(rows.pop(key) for key in ("max_steps", "lessons") if key in rows)
         return rows
 
     steps: list[int] = []

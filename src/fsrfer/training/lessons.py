@@ -96,7 +96,8 @@ class Lessons:
         Raises:
             Paused: the time is up, `compute.Machine.deadline`.
         """
-        for number in track([*numbers], "lessons", disable=not self.fabric.is_global_zero):
+        numbers = [*numbers]
+        for number in track(numbers, "lessons", disable=not (numbers and self.fabric.is_global_zero)):
             if self._is_missing(number):
                 self._make(number)
                 if time_is_up(self.fabric, together=True):

@@ -1,67 +1,75 @@
 """Training on lessons: what a teacher sees in the same views, asked once."""
 
-import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from fsrfer.recipes.schema import save_recipe
-from fsrfer.recognition.model import ExpressionModel
+from fsrfer.training.compute import open_fabric
+from fsrfer.training.loop import Paused
 from support.tiny_recipes import tiny_classifier
-from support.training_commands import command, fsrfer, here, losses
+from support.training_commands import losses, trained
 
-FOLLOWING = ["networks.second.distillation=0.0", "networks.second.features=30.0", "networks.second.lessons=3"]
+FOLLOWING = tiny_classifier(
+    "networks.second.distillation=0.0", "networks.second.features=30.0", "networks.second.lessons=3"
+)
+SECOND = "networks/second"
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+from fsrfer.recipes.schema import load_recipe, shortened
+from fsrfer.training.classifier import Given, train_classifier
+from fsrfer.training.compute import open_fabric
+recipe, faces, run = sys.argv[1:]
+train_classifier(open_fabric(2, 1, "32-true"), shortened(load_recipe(recipe), 6), {"rafdb": Path(faces)}, Path(run), Given())
+"""
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    """The file of a recipe whose second network follows the features of the first."""
-    path = tmp_path_factory.mktemp("recipe") / "following.toml"
-    save_recipe(tiny_classifier(*FOLLOWING), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def finished(recipe, rafdb, tmp_path_factory):
-    """A run of it."""
-    run = tmp_path_factory.mktemp("following") / "run"
-    assert here(command(recipe, rafdb, run)) == 0
-    return run
+def finished(fabric, rafdb, tmp_path_factory):
+    """A run whose second network followed the features of the first."""
+    return trained(fabric, FOLLOWING, rafdb, tmp_path_factory.mktemp("following"))
 
 
 def test_a_network_that_followed_features_is_like_any_other(finished):
-    second = finished / "networks" / "second"
-    assert losses(second, "classifier")[1, "features"] > 0
-    assert not (second / "lessons").exists()
-    assert not [name for name in load_file(second / "model.safetensors") if "to_teacher" in name]
-    assert ExpressionModel(finished / "model.onnx").info.training["networks"]["second"]["teachers"] == ["first"]
+    assert losses(finished / SECOND, "classifier")[1, "features"] > 0
+    assert not (finished / SECOND / "lessons").exists()
+    assert not [name for name in load_file(finished / SECOND / "model.safetensors") if "to_teacher" in name]
 
 
 def test_features_come_nearer_the_teachers(finished):
-    told = losses(finished / "networks" / "second", "classifier")
+    told = losses(finished / SECOND, "classifier")
     assert told[6, "features"] < told[1, "features"]
 
 
-def test_lessons_are_made_in_sittings_too_and_the_end_is_the_same(recipe, finished, rafdb, tmp_path, capsys):
-    run, codes, told = tmp_path / "run", [], ""
-    while not codes or codes[-1] == 75:
-        codes.append(here(command(recipe, rafdb, run, "--minutes", "1e-6")))
-        told += capsys.readouterr().err
-    assert codes[-1] == 0
-    assert "1 of 3 lessons; 1e-06 minutes are over" in told
-    ours, theirs = (load_file(folder / "model.safetensors") for folder in (run, finished))
+def test_lessons_are_made_in_sittings_too_and_the_end_is_the_same(finished, rafdb, tmp_path):
+    pauses = []
+    while not pauses or pauses[-1]:
+        try:
+            trained(open_fabric(1, 1, "32-true", minutes=1e-6), FOLLOWING, rafdb, tmp_path)
+            pauses.append("")
+        except Paused as paused:
+            pauses.append(str(paused))
+    assert any("1 of 3 lessons" in said for said in pauses)
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (tmp_path, finished))
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_two_processes_follow_as_one(recipe, finished, rafdb, tmp_path):
-    run = tmp_path / "run"
-    done = fsrfer(command(recipe, rafdb, run, "--devices", "2"))
+def test_two_processes_follow_as_one(finished, rafdb, tmp_path):
+    script, recipe, run = tmp_path / "two.py", tmp_path / "following.toml", tmp_path / "run"
+    script.write_text(TWO_PROCESSES)
+    save_recipe(FOLLOWING, recipe)
+    words = [sys.executable, script, recipe, rafdb, run]
+    done = subprocess.run(
+        words, check=False, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr
-    one, two = (losses(folder / "networks" / "second", "classifier") for folder in (finished, run))
+    one, two = (losses(folder / SECOND, "classifier") for folder in (finished, run))
     steps = {key: value for key, value in one.items() if "accuracy" not in key[1]}
     assert {key: two[key] for key in steps} == pytest.approx(steps, rel=2e-3, abs=1e-4)
-    assert json.loads((run / "origin.json").read_text("utf-8")) == json.loads(
-        (finished / "origin.json").read_text("utf-8")
-    )

@@ -42,6 +42,14 @@ def test_a_network_that_followed_features_is_like_any_other(finished):
     assert not [name for name in load_file(finished / SECOND / "model.safetensors") if "to_teacher" in name]
 
 
+def test_lessons_that_a_killed_run_left_behind_go_when_it_is_resumed(fabric, finished, rafdb):
+    left = finished / SECOND / "lessons"
+    left.mkdir()
+    (left / "00000.safetensors").write_bytes(b"left")
+    trained(fabric, FOLLOWING, rafdb, finished)
+    assert not left.exists()
+
+
 def test_features_come_nearer_the_teachers(finished):
     told = losses(finished / SECOND, "classifier")
     assert told[6, "features"] < told[1, "features"]

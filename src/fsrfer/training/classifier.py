@@ -232,7 +232,8 @@ def _train_network(
         network = named_network(recipe, name)
         network.load_state_dict(trainer.learnt())
         _finish(fabric, network, recipe, name, run)
-        shutil.rmtree(run / LESSONS, ignore_errors=True)
+    if fabric.is_global_zero:
+        shutil.rmtree(run / LESSONS, ignore_errors=True)  # a finished run that was killed here still has them
     load_weights(network, run / WEIGHTS_FILE)
     return place(fabric, freeze(network))
 

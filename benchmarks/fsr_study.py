@@ -27,6 +27,7 @@ from fsrfer.files import locked_file, write_text
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe, shortened
+from fsrfer.recipes.sections import InputSettings
 from fsrfer.training.compute import open_fabric
 from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
 from fsrfer.training.loop import Paused
@@ -50,7 +51,10 @@ def main() -> int:
         split = measured_split(name)
         measured[f"{name}-{split}"] = Faces.of(readers.read(name, place, split))
     data = trusted(load_training_data(recipe, sources), recipe.sources)
-    teacher, file = strong_teacher(options.teacher, recipe, data)
+    teacher, sees, file = strong_teacher(options.teacher, data)
+    shown = None
+    if sees != recipe.input:
+        shown = load_training_data(recipe.model_copy(update={"input": sees}), sources).train
     study = Study(
         recipe=recipe,
         teacher=teacher,
@@ -64,7 +68,7 @@ def main() -> int:
         only=options.arms,
     )
     fabric, code = open_fabric(1, 1, options.precision, options.compile, options.minutes), 0
-    lessons = prepared_lessons(fabric, study, data)
+    lessons = prepared_lessons(fabric, study, data, shown)
     try:
         missing = lessons.missing()
         random.shuffle(missing)  # other processes may be at it too
@@ -80,8 +84,8 @@ def main() -> int:
     return code
 
 
-def strong_teacher(word: str, recipe: ClassifierRecipe, data: TrainingData) -> tuple[ResidualNet, bytes]:
-    """A run's network, or the first of those of a model of the recipe `default`; and the file that it is from."""
+def strong_teacher(word: str, data: TrainingData) -> tuple[ResidualNet, InputSettings, bytes]:
+    """A run's network, or the first of a model of the recipe `default`; the faces it takes; the file that it is from."""
     start = start_of(word)
     if isinstance(start, Path):
         described, network = load_run(start)
@@ -91,9 +95,9 @@ def strong_teacher(word: str, recipe: ClassifierRecipe, data: TrainingData) -> t
         assert isinstance(named, ClassifierRecipe)
         described, file = named, start[1]
         network = load_members(described, start, as_maps(data.train.pixels[:TYPICAL_FACES]).float())[0]
-    if described.input != recipe.input or not isinstance(network, ResidualNet):
-        raise FsrferError(f"--teacher {word}: not a network for the faces of {recipe.name}")
-    return network, file
+    if not isinstance(network, ResidualNet):
+        raise FsrferError(f"--teacher {word}: several networks; name the folder of one, in {word}/networks")
+    return network, described.input, file
 
 
 def arguments() -> argparse.Namespace:

@@ -21,20 +21,21 @@ from fsrfer.training.build import named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan
 from fsrfer.training.lessons import Lessons, last_side
 from fsrfer.training.randomness import batch_indices
-from fsrfer.training.views import ViewPlan
+from fsrfer.training.views import ViewPlan, ViewSampler
 from support.tiny_recipes import tiny_classifier
 from support.training_commands import trained
 from support.training_parts import require_resumed_alike, tiny_faces
 
 TEACHER = tiny_classifier("networks.teacher.architecture.widths=[12]", taught={"teacher": []})
+LARGER = TEACHER.model_copy(update={"input": TEACHER.input.model_copy(update={"size": 32})})
 STUDENT = tiny_classifier(taught={"student": []})
 
 
 @pytest.fixture(scope="module")
 def study(fabric, rafdb, tmp_path_factory):
-    """A command of the study."""
+    """A command of the study, whose teacher sees larger faces than the students."""
     folder = tmp_path_factory.mktemp("study")
-    trained(fabric, TEACHER, rafdb, folder / "teacher", steps=2)
+    trained(fabric, LARGER, rafdb, folder / "teacher", steps=2)
     save_recipe(STUDENT, folder / "student.toml")
     words = [
         "fsr_study.py",
@@ -115,6 +116,21 @@ def test_a_lesson_is_the_views_of_the_trainer_and_what_the_teacher_makes_of_them
         target = torch.nn.functional.adaptive_avg_pool2d(lifted, lessons.side)
         assert torch.corrcoef(torch.stack([features[:, 0].flatten(), target[:, 0].flatten()]))[0, 1] > 0.999
         torch.testing.assert_close(features.mean((0, 2, 3)), torch.zeros(target.shape[1]), atol=1e-3, rtol=0)
+
+
+def test_a_teacher_may_see_the_same_views_larger(fabric, lessons, tmp_path):
+    faces = tiny_faces()
+    large = replace(faces, pixels=faces.pixels.repeat_interleave(2, 1).repeat_interleave(2, 2))
+    plan, teacher = lessons.sampler.plan, named_network(LARGER, "teacher")
+    made = Lessons(fabric, plan, faces, teacher, lessons.side, 1, tmp_path / "larger", sharp=True, shown=large)
+    made.make_all(made.missing())
+    lesson, seen = made.at(1, 0), ViewSampler(fabric, plan, large).batch(0)
+    assert torch.equal(lesson.views.faces, lessons.sampler.batch(0).faces)
+    with torch.no_grad():
+        torch.testing.assert_close(lesson.same.logits, made.teacher.analyse(seen.faces).logits)
+    assert lesson.same.features.shape == lesson.sharp.features.shape == lessons.at(1, 0).same.features.shape
+    halved = torch.nn.functional.avg_pool2d(seen.faces, 2)
+    assert torch.corrcoef(torch.stack([halved.flatten(), lesson.views.faces.flatten()]))[0, 1] > 0.98
 
 
 def test_every_pass_over_the_lessons_has_each_once(lessons):

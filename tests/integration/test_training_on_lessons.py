@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from fsrfer.recipes.schema import save_recipe
 from fsrfer.training.compute import open_fabric
+from fsrfer.training.lessons import Lessons
 from fsrfer.training.loop import Paused
 from support.tiny_recipes import tiny_classifier
 from support.training_commands import losses, trained
@@ -67,6 +68,28 @@ def test_lessons_are_made_in_sittings_too_and_the_end_is_the_same(finished, rafd
     ours, theirs = (load_file(folder / "model.safetensors") for folder in (tmp_path, finished))
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_networks_that_are_taught_alike_share_answers_and_lessons(fabric, rafdb, tmp_path, monkeypatch):
+    third = FOLLOWING.networks["second"].model_copy(update={"seed": 12})
+    recipe = FOLLOWING.model_copy(update={"networks": {**FOLLOWING.networks, "third": third}})
+    made, make_all = [], Lessons.make_all
+    monkeypatch.setattr(Lessons, "make_all", lambda self, missing: make_all(self, made.append(missing) or missing))
+    trained(fabric, recipe, rafdb, tmp_path)
+    assert made == [[0, 1, 2], []]
+    assert (tmp_path / SECOND / "teachers.safetensors").exists()
+    assert not (tmp_path / "networks/third/teachers.safetensors").exists()
+    second, third = (losses(tmp_path / f"networks/{name}", "classifier") for name in ("second", "third"))
+    assert second[1, "features"] != third[1, "features"]
+
+
+def test_networks_that_are_taught_otherwise_have_lessons_of_their_own():
+    second = FOLLOWING.networks["second"]
+    wider_batch = second.model_copy(update={"loop": second.loop.model_copy(update={"batch_size": 7})})
+    finer = second.model_copy(update={"architecture": second.architecture.model_copy(update={"stem_stride": 1})})
+    networks = {**FOLLOWING.networks, "third": wider_batch, "fourth": finer, "fifth": finer}
+    recipe = FOLLOWING.model_copy(update={"networks": networks})
+    assert [recipe.first_taught_like(name) for name in networks] == ["first", "second", "third", "fourth", "fourth"]
 
 
 def test_two_processes_follow_as_one(finished, rafdb, tmp_path):

@@ -168,7 +168,7 @@ class Study:
 
     Attributes:
         recipe: of a classifier; the first of its networks is what every arm trains.
-        teacher: a network for faces of the recipe's size and colour.
+        teacher: a network for faces of any size and colour.
         taught_by: SHA-256 of the file that the teacher is from.
         lessons: how many batches there are to learn from.
         folder: of lessons, runs and figures.
@@ -203,13 +203,14 @@ def untaught(recipe: ClassifierRecipe) -> ClassifierRecipe:
     return recipe.model_copy(update={"networks": networks})
 
 
-def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData) -> Lessons:
+def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData, shown: Faces | None = None) -> Lessons:
     """The lessons of a study; `Lessons.missing` says which are still to be made.
 
     Args:
         fabric: where to compute.
         study: the plan.
         data: the training faces, at the recipe's size and colour.
+        shown: the training faces as the teacher takes them, where it takes others.
 
     Raises:
         RecipeError: the folder holds another study.
@@ -220,7 +221,7 @@ def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData) -> Lesson
     name = next(iter(study.recipe.networks))
     views = network_plan(study.recipe, name).views
     side, folder = last_side(named_network(study.recipe, name), data.train), study.folder / "lessons"
-    return Lessons(fabric, views, data.train, study.teacher, side, study.lessons, folder, sharp=True)
+    return Lessons(fabric, views, data.train, study.teacher, side, study.lessons, folder, sharp=True, shown=shown)
 
 
 def run_study(fabric: Fabric, study: Study, lessons: Lessons, valid: Faces) -> list[InputError]:

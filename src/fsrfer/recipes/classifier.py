@@ -41,6 +41,12 @@ class NetworkSettings(Section):
     optimizer: OptimizerSettings
     loop: LoopSettings
 
+    @property
+    def taught(self) -> tuple[object, ...]:
+        """All that lessons depend on beside a seed and what the recipe says of all networks."""
+        places = (self.architecture.stem_stride, len(self.architecture.widths))  # they decide the last map's side
+        return (self.teachers, self.label_share, self.lessons, self.loop.batch_size, places)
+
     @model_validator(mode="after")
     def _teachers_teach(self) -> Self:
         taught = self.label_share or self.distillation or self.features
@@ -79,6 +85,10 @@ class ClassifierRecipe(Section):
         """Recipes that teach, but are not networks of this one; each once."""
         named = (name for settings in self.networks.values() for name in settings.teachers)
         return list(dict.fromkeys(name for name in named if name not in self.networks))
+
+    def first_taught_like(self, name: str) -> str:
+        """The first of the networks that are taught as this one is; they share the teachers' answers and the lessons."""
+        return next(other for other, settings in self.networks.items() if settings.taught == self.networks[name].taught)
 
     @model_validator(mode="after")
     def _who_teaches_comes_before(self) -> Self:

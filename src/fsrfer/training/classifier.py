@@ -44,7 +44,7 @@ from fsrfer.version import __version__
 
 STAGE = "classifier"
 LESSONS = "lessons"
-"""In a network's run, while it is trained: what its teacher makes of the views it learns from."""
+"""In a network's run, until all networks are trained: what its teacher makes of the views it learns from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,8 @@ def train_classifier(
     network = joined([networks[name] for name in recipe.export.members]).eval().cpu()
     if fabric.is_global_zero:
         save_weights(network, folder / WEIGHTS_FILE)
+        for name in recipe.networks:
+            shutil.rmtree(folder / NETWORKS / name / LESSONS, ignore_errors=True)
     fabric.barrier()
     return Trained(network, recipe, data, origin)
 
@@ -226,14 +228,13 @@ def _train_network(
             network = load_members(recipe, given.start, typical)[recipe.export.members.index(name)]
         faces = data.train
         if settings.label_share:
-            faces = blended_labels(fabric, faces, teachers, settings.label_share, run)
-        trainer = _trainer(fabric, recipe, name, network, replace(data, train=faces), teachers, run / LESSONS)
+            asked = folder / NETWORKS / recipe.first_taught_like(name)
+            faces = blended_labels(fabric, faces, teachers, settings.label_share, asked)
+        trainer = _trainer(fabric, recipe, name, network, replace(data, train=faces), teachers, folder)
         loop.run(fabric, trainer, settings.loop, run, STAGE)
         network = named_network(recipe, name)
         network.load_state_dict(trainer.learnt())
         _finish(fabric, network, recipe, name, run)
-    if fabric.is_global_zero:
-        shutil.rmtree(run / LESSONS, ignore_errors=True)  # a finished run that was killed here still has them
     load_weights(network, run / WEIGHTS_FILE)
     return place(fabric, freeze(network))
 
@@ -247,12 +248,14 @@ def _trainer(
     teachers: Sequence[SizedNetwork],
     folder: Path,
 ) -> ClassifierTrainer:
-    """The trainer of one network, its lessons made where it has some."""
+    """The trainer of one network of a run's folder, its lessons made where it has some."""
     plan, count = network_plan(recipe, name), recipe.networks[name].lessons
     if not count:
         return ClassifierTrainer(fabric, plan, network, data.train, data.valid, teachers if plan.distillation else ())
     teacher = teachers[0].first if isinstance(teachers[0], Ensemble) else teachers[0]
-    lessons = Lessons(fabric, plan.views, data.train, teacher, last_side(network, data.train), count, folder)
+    first = recipe.first_taught_like(name)
+    views, made = network_plan(recipe, first).views, folder / NETWORKS / first / LESSONS
+    lessons = Lessons(fabric, views, data.train, teacher, last_side(network, data.train), count, made)
     lessons.make_all(lessons.missing())
     return LessonTrainer(fabric, plan, network, lessons, data.valid)
 

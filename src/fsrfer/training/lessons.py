@@ -60,12 +60,13 @@ class Lessons:
     Args:
         fabric: where to compute.
         plan: of the views; its seed is that of all lessons.
-        faces: to learn from, at the teacher's size and colour.
+        faces: to learn from, at the student's size and colour.
         teacher: of any architecture.
         side: of the student's last map, to which the teacher's is averaged.
         count: of lessons.
         folder: of their files.
         sharp: whether the teacher is asked of the sharp faces too.
+        shown: the same faces at the teacher's size and colour, where these are others than the student's.
     """
 
     def __init__(
@@ -79,9 +80,11 @@ class Lessons:
         folder: Path,
         *,
         sharp: bool = False,
+        shown: Faces | None = None,
     ) -> None:
         self.fabric, self.side, self.count, self.folder, self.sharp = fabric, side, count, folder, sharp
         self.sampler = ViewSampler(fabric, plan, faces)
+        self.shown = self.sampler if shown is None else ViewSampler(fabric, plan, shown)
         self.teacher = place(fabric, freeze(teacher))
 
     def missing(self) -> list[int]:
@@ -122,24 +125,28 @@ class Lessons:
         return Lesson(views, same, sharp)
 
     def _make(self, number: int) -> None:
-        indices, drawn = self.sampler.sharp_faces(number)
-        views = self.sampler.collect([self.sampler.first_view(drawn, indices, number)], indices)
+        whole, views = self._drawn(self.sampler, number)
+        shown, seen = (whole, views) if self.shown is self.sampler else self._drawn(self.shown, number)
         tensors = {
             "faces": views.faces.to(torch.uint8),
             "log2_px": views.log2_px,
             "votes": views.votes,
             "labels": views.labels,
             "weights": torch.ones_like(views.log2_px) if views.weights is None else views.weights,
-            **self._ask("same", views.faces),
+            **self._ask("same", seen.faces),
         }
         if self.sharp:
-            whole = torch.floor(drawn + 0.5).contiguous(memory_format=torch.channels_last)
-            tensors |= self._ask("sharp", whole)
+            tensors |= self._ask("sharp", torch.floor(shown + 0.5).contiguous(memory_format=torch.channels_last))
         tensors = {name: self._of_all(tensor) for name, tensor in tensors.items()}
         if self.fabric.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(self._path(number)) as partial:
                 save_file(tensors, partial)
+
+    def _drawn(self, sampler: ViewSampler, number: int) -> tuple[Tensor, Views]:
+        """Faces before they are shrunk, and their views; chances depend on the number alone, so all sizes have the same."""
+        indices, drawn = sampler.sharp_faces(number)
+        return drawn, sampler.collect([sampler.first_view(drawn, indices, number)], indices)
 
     @torch.no_grad()
     def _ask(self, name: str, faces: Tensor) -> dict[str, Tensor]:

@@ -87,7 +87,7 @@ def lessons(fabric, tmp_path):
     """Three lessons, made."""
     teacher, student, faces = named_network(TEACHER, "teacher"), named_network(STUDENT, "student"), tiny_faces()
     views = ViewPlan(1, 14, STUDENT.views, STUDENT.camera, STUDENT.augmentation)
-    made = Lessons(fabric, views, faces, teacher, last_side(student, faces), 3, tmp_path / "lessons", sharp=True)
+    made = Lessons(fabric, views, faces, [teacher], last_side(student, faces), 3, tmp_path / "lessons", sharp=True)
     made.make_all(made.missing())
     assert not made.missing()
     return made
@@ -109,7 +109,7 @@ def test_a_lesson_is_the_views_of_the_trainer_and_what_the_teacher_makes_of_them
     assert torch.equal(lesson.views.log2_px, views.log2_px)
     _, drawn = lessons.sampler.sharp_faces(number)
     with torch.no_grad():
-        seen, sharp = lessons.teacher.analyse(views.faces), lessons.teacher.analyse(torch.floor(drawn + 0.5))
+        seen, sharp = (lessons.teachers[0](faces) for faces in (views.faces, torch.floor(drawn + 0.5)))
     torch.testing.assert_close(lesson.same.logits, seen.logits)
     torch.testing.assert_close(lesson.sharp.logits, sharp.logits)
     for features, lifted in ((lesson.same.features, seen.lifted), (lesson.sharp.features, sharp.lifted)):
@@ -122,12 +122,12 @@ def test_a_teacher_may_see_the_same_views_larger(fabric, lessons, tmp_path):
     faces = tiny_faces()
     large = replace(faces, pixels=faces.pixels.repeat_interleave(2, 1).repeat_interleave(2, 2))
     plan, teacher = lessons.sampler.plan, named_network(LARGER, "teacher")
-    made = Lessons(fabric, plan, faces, teacher, lessons.side, 1, tmp_path / "larger", sharp=True, shown=large)
+    made = Lessons(fabric, plan, faces, [teacher], lessons.side, 1, tmp_path / "larger", sharp=True, shown=large)
     made.make_all(made.missing())
     lesson, seen = made.at(1, 0), ViewSampler(fabric, plan, large).batch(0)
     assert torch.equal(lesson.views.faces, lessons.sampler.batch(0).faces)
     with torch.no_grad():
-        torch.testing.assert_close(lesson.same.logits, made.teacher.analyse(seen.faces).logits)
+        torch.testing.assert_close(lesson.same.logits, made.teachers[0](seen.faces).logits)
     assert lesson.same.features.shape == lesson.sharp.features.shape == lessons.at(1, 0).same.features.shape
     halved = torch.nn.functional.avg_pool2d(seen.faces, 2)
     assert torch.corrcoef(torch.stack([halved.flatten(), lesson.views.faces.flatten()]))[0, 1] > 0.98

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import unpack_model
 from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.training.finished import load_predictor
@@ -47,6 +48,22 @@ def test_a_finished_run_may_be_the_start(tiny, finished_tiny, rafdb, tmp_path):
 def test_an_exported_model_may_be_the_start(fabric, finished_tiny, rafdb, tmp_path):
     recipe = tiny_classifier(*STAYS_AS_IT_STARTS)
     require_same_start(trained(fabric, recipe, rafdb, tmp_path, steps=1, start=exported(finished_tiny)), finished_tiny)
+
+
+def test_a_model_is_unpacked_into_runs_of_its_networks_that_join_to_it_again(
+    tiny, finished_tiny, rafdb, tmp_path, monkeypatch, capsys
+):
+    model, recipe = finished_tiny / "model.onnx", finished_tiny / "recipe.toml"
+    told = ["unpack_model.py", str(model), "--recipe", str(recipe), "--data", f"rafdb={rafdb}"]
+    monkeypatch.setattr("sys.argv", [*told, "-o", str(tmp_path / "networks")])
+    assert unpack_model.main() == 0
+    runs = capsys.readouterr().out.split()
+    assert here(command(tiny, rafdb, tmp_path / "run", "--members", *runs)) == 0
+    names = ["first.head.weight", "others.0.head.weight"]
+    ours, theirs = (load_file(run / "model.safetensors") for run in (tmp_path / "run", finished_tiny))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in names)
+    # Norms have the statistics of other faces than the training's last ones.
+    np.testing.assert_allclose(load_predictor(tmp_path / "run")(FACES), load_predictor(finished_tiny)(FACES), atol=0.01)
 
 
 @pytest.fixture(scope="module")

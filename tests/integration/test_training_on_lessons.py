@@ -1,4 +1,4 @@
-"""Training on lessons: what a teacher sees in the same views, asked once."""
+"""Training on lessons: what teachers see in the same views, asked once."""
 
 import os
 import subprocess
@@ -6,18 +6,20 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from fsrfer.recipes.schema import save_recipe
+from fsrfer.training.build import named_network
+from fsrfer.training.classifier import network_plan
 from fsrfer.training.compute import open_fabric
 from fsrfer.training.lessons import Lessons
 from fsrfer.training.loop import Paused
 from support.tiny_recipes import tiny_classifier
 from support.training_commands import losses, trained
+from support.training_parts import tiny_faces
 
-FOLLOWING = tiny_classifier(
-    "networks.second.distillation=0.0", "networks.second.features=30.0", "networks.second.lessons=3"
-)
+FOLLOWING = tiny_classifier("networks.second.features=30.0", "networks.second.lessons=3")
 SECOND = "networks/second"
 
 TWO_PROCESSES = """
@@ -38,7 +40,9 @@ def finished(fabric, rafdb, tmp_path_factory):
 
 
 def test_a_network_that_followed_features_is_like_any_other(finished):
-    assert losses(finished / SECOND, "classifier")[1, "features"] > 0
+    told = losses(finished / SECOND, "classifier")
+    assert told[1, "features"] > 0
+    assert told[1, "distillation"] > 0
     assert not (finished / SECOND / "lessons").exists()
     assert not [name for name in load_file(finished / SECOND / "model.safetensors") if "to_teacher" in name]
 
@@ -54,6 +58,23 @@ def test_lessons_that_a_killed_run_left_behind_go_when_it_is_resumed(fabric, fin
 def test_features_come_nearer_the_teachers(finished):
     told = losses(finished / SECOND, "classifier")
     assert told[6, "features"] < told[1, "features"]
+
+
+def test_lessons_hold_what_every_network_of_the_teachers_sees(fabric, tmp_path):
+    first, second = teachers = [named_network(FOLLOWING, name) for name in ("first", "second")]
+    for teacher in teachers:
+        torch.nn.init.normal_(teacher.head.weight)
+    told = {}
+    for name, taught_by in {"first": [first], "second": [second], "both": teachers}.items():
+        lessons = Lessons(
+            fabric, network_plan(FOLLOWING, "first").views, tiny_faces(), taught_by, 4, 1, tmp_path / name
+        )
+        lessons.make_all([0])
+        told[name] = lessons.at(0, 0).same
+        assert told[name].features.shape == (14, lessons.channels, 4, 4)
+    assert torch.equal(told["both"].features, torch.cat([told["first"].features, told["second"].features], 1))
+    torch.testing.assert_close(told["both"].logits, (told["first"].logits + told["second"].logits) / 2)
+    assert (told["first"].logits - told["second"].logits).abs().min() > 0
 
 
 def test_lessons_are_made_in_sittings_too_and_the_end_is_the_same(finished, rafdb, tmp_path):

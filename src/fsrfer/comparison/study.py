@@ -117,7 +117,7 @@ class StudyTrainer(LessonTrainer):
     ) -> None:
         self.arm = arm
         super().__init__(fabric, plan, network, lessons, valid)
-        channels, side = lessons.teacher.head.in_features, lessons.side
+        channels, side = lessons.channels, lessons.side
         self.critic = fabric.to_device(FeatureDiscriminator((channels, side, side), CRITIC_WIDTHS, CRITIC_HIDDEN))
         self.adversary = adversarial_loss("wgan-div")
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=CRITIC_RATE, betas=(0.0, 0.999))
@@ -221,7 +221,7 @@ def prepared_lessons(fabric: Fabric, study: Study, data: TrainingData, shown: Fa
     name = next(iter(study.recipe.networks))
     views = network_plan(study.recipe, name).views
     side, folder = last_side(named_network(study.recipe, name), data.train), study.folder / "lessons"
-    return Lessons(fabric, views, data.train, study.teacher, side, study.lessons, folder, sharp=True, shown=shown)
+    return Lessons(fabric, views, data.train, [study.teacher], side, study.lessons, folder, sharp=True, shown=shown)
 
 
 def run_study(fabric: Fabric, study: Study, lessons: Lessons, valid: Faces) -> list[InputError]:

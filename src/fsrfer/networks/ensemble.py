@@ -49,6 +49,12 @@ class Ensemble(ExpressionNetwork):
         self.others = nn.ModuleList(others)
 
     @property
+    def members(self) -> list[ResidualNet]:
+        """The networks, in their order."""
+        others = [member for member in self.others if isinstance(member, ResidualNet)]
+        return [self.first, *others]
+
+    @property
     def size(self) -> int:
         """Side of the faces in pixels."""
         return self.first.size
@@ -67,3 +73,11 @@ class Ensemble(ExpressionNetwork):
 
 SizedNetwork = ResidualNet | Ensemble
 """One network, or several that answer as one, which estimate the effective size."""
+
+
+def members_of(networks: Sequence[SizedNetwork]) -> list[ResidualNet]:
+    """Every single network among several, in their order."""
+    members: list[ResidualNet] = []
+    for network in networks:
+        members += network.members if isinstance(network, Ensemble) else [network]
+    return members

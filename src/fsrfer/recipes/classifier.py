@@ -32,9 +32,11 @@ class NetworkSettings(Section):
     distillation: Coefficient = Field(description="coefficient of following the teachers' answers to the same view")
     temperature: float = Field(gt=0, description="of both answers in that loss")
     features: Coefficient = Field(
-        description="coefficient of following the last map that the first teacher's first network makes of the same view"
+        description="coefficient of following the last maps that all networks of the teachers make of the same view"
     )
-    lessons: int = Field(ge=0, description="batches of views that are made once, with these maps, and learnt from")
+    lessons: int = Field(
+        ge=0, description="batches of views that are made once, with maps and answers, and learnt from"
+    )
     size_loss: Coefficient = Field(description="coefficient of the error of the effective size, in octaves")
     architecture: ArchitectureSettings
     uplift: UpliftSettings
@@ -56,8 +58,6 @@ class NetworkSettings(Section):
             raise ValueError("label_share, distillation and features need teachers")
         if bool(self.features) != bool(self.lessons):
             raise ValueError("features are followed from lessons: both must be above 0, or both 0")
-        if self.features and self.distillation:
-            raise ValueError("distillation and features: one of them must be 0")
         if len(set(self.teachers)) < len(self.teachers):
             raise ValueError("teachers: one is named twice")
         return self

@@ -15,7 +15,7 @@ from fsrfer.errors import RecipeError
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.networks.cost import count_gflop
-from fsrfer.networks.ensemble import Ensemble, SizedNetwork
+from fsrfer.networks.ensemble import SizedNetwork, members_of
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe, NetworkSettings
 from fsrfer.recipes.schema import load_recipe, shortened
@@ -44,7 +44,7 @@ from fsrfer.version import __version__
 
 STAGE = "classifier"
 LESSONS = "lessons"
-"""In a network's run, until all networks are trained: what its teacher makes of the views it learns from."""
+"""In a network's run, until all networks are trained: what its teachers make of the views it learns from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +252,9 @@ def _trainer(
     plan, count = network_plan(recipe, name), recipe.networks[name].lessons
     if not count:
         return ClassifierTrainer(fabric, plan, network, data.train, data.valid, teachers if plan.distillation else ())
-    teacher = teachers[0].first if isinstance(teachers[0], Ensemble) else teachers[0]
     first = recipe.first_taught_like(name)
     views, made = network_plan(recipe, first).views, folder / NETWORKS / first / LESSONS
-    lessons = Lessons(fabric, views, data.train, teacher, last_side(network, data.train), count, made)
+    lessons = Lessons(fabric, views, data.train, members_of(teachers), last_side(network, data.train), count, made)
     lessons.make_all(lessons.missing())
     return LessonTrainer(fabric, plan, network, lessons, data.valid)
 

@@ -35,7 +35,7 @@ class ClassifierPlan:
         size_loss: coefficient of the error of the effective size; 0 for networks that do not estimate it.
         distillation: coefficient of following the teachers' answers to the same views.
         temperature: of both answers in that loss.
-        features: coefficient of following a teacher's features, `lesson_trainer.LessonTrainer`.
+        features: coefficient of following the teachers' features, `lesson_trainer.LessonTrainer`.
     """
 
     seed: int
@@ -103,10 +103,13 @@ class ClassifierTrainer:
         output = self.analyse(views.faces)
         losses = self.label_losses(output, views)
         if self.plan.distillation:
-            taught = teacher_logits(self.fabric, self.teachers, views.faces)
-            divergence = distillation_loss(output.logits.float(), taught, temperature=self.plan.temperature)
-            losses["distillation"] = self.plan.distillation * divergence
+            losses["distillation"] = self.distance(output, teacher_logits(self.fabric, self.teachers, views.faces))
         return losses
+
+    def distance(self, output: ExpressionOutput, taught: Tensor) -> Tensor:
+        """The loss of following the teachers' logits (N x 7) of the same views, with its coefficient."""
+        divergence = distillation_loss(output.logits.float(), taught, temperature=self.plan.temperature)
+        return self.plan.distillation * divergence
 
     def label_losses(self, output: ExpressionOutput, views: Views) -> dict[str, Tensor]:
         """What the views' own labels and heights ask for."""

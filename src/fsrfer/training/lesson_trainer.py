@@ -1,4 +1,4 @@
-"""Training a network on lessons: beside the votes it follows what a strong teacher sees in the same views."""
+"""Training a network on lessons: beside the votes it follows what strong teachers see in the same views."""
 
 import torch
 from lightning_fabric import Fabric
@@ -11,17 +11,18 @@ from fsrfer.training.faces import Faces
 from fsrfer.training.lessons import Lessons
 
 TO_TEACHER = "to_teacher"
-"""Name, in the network that learns, of the layer from its channels to the teacher's; only training needs it."""
+"""Name, in the network that learns, of the layer from its channels to the teachers'; only training needs it."""
 
 
 class LessonTrainer(ClassifierTrainer):
-    """A `ClassifierTrainer` that follows a teacher's features of the very views it learns from ("FitNets", Romero et al., ICLR
-    2015, arXiv:1412.6550).
+    """A `ClassifierTrainer` that follows its teachers' features of the very views it learns from, and perhaps their answer.
+
+    Features as in "FitNets" (Romero et al., ICLR 2015, arXiv:1412.6550).
 
     Args:
         fabric: where and how precisely to compute.
         plan: the experiment; its views are those of the lessons.
-        network: with its starting weights. Until `learnt` it has one more layer, to the teacher's channels.
+        network: with its starting weights. Until `learnt` it has one more layer, to the teachers' channels.
         lessons: what it learns from, all of them made.
         valid: faces to watch.
     """
@@ -33,9 +34,7 @@ class LessonTrainer(ClassifierTrainer):
     ) -> None:
         self.lessons = lessons
         torch.manual_seed(plan.seed + 1)
-        network.add_module(
-            TO_TEACHER, nn.Conv2d(network.head.in_features, lessons.teacher.head.in_features, kernel_size=1)
-        )
+        network.add_module(TO_TEACHER, nn.Conv2d(network.head.in_features, lessons.channels, kernel_size=1))
         super().__init__(fabric, plan, network, lessons.sampler.faces, valid)
 
     def losses(self, step: int) -> dict[str, Tensor]:
@@ -43,8 +42,11 @@ class LessonTrainer(ClassifierTrainer):
         with self.waits.fetching():
             lesson = self.lessons.at(self.plan.seed, step)
         output = self.analyse(lesson.views.faces)
-        distance = feature_distance(self.brought(output), lesson.same.features)
-        return {**self.label_losses(output, lesson.views), "features": self.plan.features * distance}
+        losses = self.label_losses(output, lesson.views)
+        losses["features"] = self.plan.features * feature_distance(self.brought(output), lesson.same.features)
+        if self.plan.distillation:
+            losses["distillation"] = self.distance(output, lesson.same.logits)
+        return losses
 
     def analyse(self, faces: Tensor) -> ResidualOutput:
         """What the network makes of faces, in training."""
@@ -53,7 +55,7 @@ class LessonTrainer(ClassifierTrainer):
         return output
 
     def brought(self, output: ResidualOutput) -> Tensor:
-        """The network's last map in the teacher's channels."""
+        """The network's last map in the teachers' channels."""
         brought = self.network.get_submodule(TO_TEACHER)(output.lifted.float())
         assert isinstance(brought, Tensor)
         return brought

@@ -1,10 +1,10 @@
-"""Views of faces, and what a strong teacher makes of them, made once and kept: what a student learns from pass after pass.
+"""Views of faces, and what strong teachers make of them, made once and kept: what a student learns from pass after pass.
 
 A strong teacher costs many times what its student does, so asking it in every step would take most of a training's time ("Fast
 Knowledge Distillation", Shen and Xing, ECCV 2022).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from fsrfer.errors import DataError
 from fsrfer.files import atomic_path
 from fsrfer.networks.residual import ResidualNet
-from fsrfer.training.compute import freeze, own_rows, place, time_is_up
+from fsrfer.training.compute import compiled, freeze, own_rows, place, time_is_up
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.loop import Paused
 from fsrfer.training.randomness import batch_indices
@@ -28,11 +28,12 @@ from fsrfer.training.views import ViewPlan, Views, ViewSampler
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What a teacher makes of N faces.
+    """What the teachers make of N faces.
 
     Attributes:
-        logits: N x 7.
-        features: N x K x side x side, its last map; each channel has mean 0 and deviation 1 over the batch.
+        logits: N x 7, the mean of theirs.
+        features: N x K x side x side, their last maps one after another; each channel has mean 0 and deviation 1 over the
+            batch.
     """
 
     logits: Tensor
@@ -41,7 +42,7 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A batch of N views, and what the teacher makes of them.
+    """A batch of N views, and what the teachers make of them.
 
     Attributes:
         views: what the student sees.
@@ -61,12 +62,12 @@ class Lessons:
         fabric: where to compute.
         plan: of the views; its seed is that of all lessons.
         faces: to learn from, at the student's size and colour.
-        teacher: of any architecture.
-        side: of the student's last map, to which the teacher's is averaged.
+        teachers: networks of any architecture, for faces of one size.
+        side: of the student's last map, to which the teachers' are averaged.
         count: of lessons.
         folder: of their files.
-        sharp: whether the teacher is asked of the sharp faces too.
-        shown: the same faces at the teacher's size and colour, where these are others than the student's.
+        sharp: whether the teachers are asked of the sharp faces too.
+        shown: the same faces at the teachers' size and colour, where these are others than the student's.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Lessons:
         fabric: Fabric,
         plan: ViewPlan,
         faces: Faces,
-        teacher: ResidualNet,
+        teachers: Sequence[ResidualNet],
         side: int,
         count: int,
         folder: Path,
@@ -85,7 +86,8 @@ class Lessons:
         self.fabric, self.side, self.count, self.folder, self.sharp = fabric, side, count, folder, sharp
         self.sampler = ViewSampler(fabric, plan, faces)
         self.shown = self.sampler if shown is None else ViewSampler(fabric, plan, shown)
-        self.teacher = place(fabric, freeze(teacher))
+        self.channels = sum(teacher.head.in_features for teacher in teachers)
+        self.teachers = [compiled(fabric, place(fabric, freeze(teacher)).analyse) for teacher in teachers]
 
     def missing(self) -> list[int]:
         """Numbers of the lessons that are not made yet."""
@@ -150,11 +152,12 @@ class Lessons:
 
     @torch.no_grad()
     def _ask(self, name: str, faces: Tensor) -> dict[str, Tensor]:
-        """The teacher's logits of faces, and its last map at the student's places."""
+        """The teachers' mean logits of faces, and their last maps at the student's places."""
         with self.fabric.autocast():
-            output = self.teacher.analyse(faces)
-        features = F.adaptive_avg_pool2d(output.lifted.float(), self.side)
-        return {name: output.logits.float(), f"{name}_features": features.half()}
+            outputs = [teacher(faces) for teacher in self.teachers]
+        features = [F.adaptive_avg_pool2d(output.lifted.float(), self.side) for output in outputs]
+        logits = torch.stack([output.logits.float() for output in outputs]).mean(0)
+        return {name: logits, f"{name}_features": torch.cat(features, 1).half()}
 
     def _of_all(self, own: Tensor) -> Tensor:
         """What all processes have of a batch, one after another, on the CPU."""

@@ -52,10 +52,6 @@ REFUSED = {
         ("networks.small.label_share=0.0", "networks.small: nothing is learnt from the teachers"),
         ("networks.small.features=30.0", "features are followed from lessons: both must be above 0"),
         ("networks.small.lessons=2", "features are followed from lessons: both must be above 0"),
-        (
-            "networks.small.features=1.0 networks.small.lessons=2 networks.small.distillation=1.0",
-            "one of them must be 0",
-        ),
         ("networks.small.label_share=1.5", "networks.small.label_share: .*less than or equal to 1"),
         ("networks.fine.label_share=0.5", "networks.fine: label_share, distillation and features need teachers"),
         ("export.members=['fine','fast']", "export.members: fast is none of the networks fine, small, coarse"),

@@ -6,11 +6,17 @@ from fsrfer.training.compute import fastest_precision, open_fabric
 
 
 @pytest.mark.parametrize(
-    ("processor", "expected"), [("AVX512", "bf16-mixed"), ("AVX2", "32-true"), ("DEFAULT", "32-true")]
+    ("processor", "expected"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": True}, "bf16-mixed"),
+        ({"avx512_bf16": True, "amx_bf16": False}, "32-true"),
+        ({"avx2": True}, "32-true"),
+        ({}, "32-true"),
+    ],
 )
 def test_a_processor_computes_in_half_precision_only_where_it_is_faster(monkeypatch, processor, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
     assert fastest_precision() == expected
 
 

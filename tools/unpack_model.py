@@ -1,0 +1,60 @@
+"""Write each network of an exported model as a finished run of its own, to be measured, started from, or taken as a member.
+
+    python tools/unpack_model.py teacher.onnx --recipe teacher --data ferplus=DIR -o networks
+    fsrfer evaluate networks/fine --data ferplus=DIR
+    fsrfer train RECIPE --members networks/small ...
+
+Needs the extra ``train``. Export has folded the norms into the convolutions; training faces give each norm its statistics
+again, so the data should be those that the model was trained on. A run that comes of this is not calibrated: its accuracy is
+to be read, not how sure it is.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from fsrfer.data import readers
+from fsrfer.errors import FsrferError, RecipeError
+from fsrfer.recipes.classifier import ClassifierRecipe
+from fsrfer.recipes.schema import load_recipe
+from fsrfer.recognition.model import read_model
+from fsrfer.training.faces import as_maps, load_training_data
+from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, save_weights
+from fsrfer.training.start import TYPICAL_FACES, load_members
+
+
+def main() -> int:
+    """Read the model, write a folder for each of its networks."""
+    options = arguments()
+    recipe = load_recipe(options.recipe)
+    if not isinstance(recipe, ClassifierRecipe):
+        raise RecipeError(f"recipe {options.recipe}: not of a classifier")
+    data = load_training_data(recipe, readers.parse_sources(options.data))
+    typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
+    content, where = read_model(options.model)
+    networks = load_members(recipe, (where, content), typical)
+    for name, network in zip(recipe.export.members, networks, strict=True):
+        export = recipe.export.model_copy(update={"members": [name]})
+        alone = recipe.model_copy(update={"networks": {name: recipe.networks[name]}, "export": export})
+        begin_or_resume(options.output / name, alone)
+        save_weights(network, options.output / name / WEIGHTS_FILE)
+        print(options.output / name)
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    """Options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL", help="a bundled model's name or an .onnx file")
+    parser.add_argument("--recipe", required=True, metavar="RECIPE", help="that describes its networks")
+    parser.add_argument("--data", required=True, nargs="+", metavar="NAME=PATH", help="data sets to train on")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except FsrferError as error:
+        print(f"unpack_model.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -134,6 +134,14 @@ def test_finished_networks_may_stand_for_the_recipes(tiny, finished_tiny, rafdb,
     assert "begun with members first" in refusal(command(tiny, rafdb, run, "--resume"), capsys)
 
 
+def test_no_teacher_is_trained_for_networks_that_are_there(taught, student, fabric, rafdb, tmp_path):
+    member = {"student": taught / "networks" / "student"}
+    run = trained(fabric, load_recipe(str(student)), rafdb, tmp_path / "run", members=member)
+    assert same_weights(run, taught)
+    assert not (run / "teachers").exists()
+    assert json.loads((run / "origin.json").read_text("utf-8"))["teachers"] == {}
+
+
 def test_what_cannot_be_used_is_refused_before_a_run_is_begun(
     tiny, tiny_paper, student, finished_tiny, rafdb, tmp_path, capsys
 ):

@@ -32,10 +32,10 @@ class NetworkSettings(Section):
     distillation: Coefficient = Field(description="coefficient of following the teachers' answers to the same view")
     temperature: float = Field(gt=0, description="of both answers in that loss")
     features: Coefficient = Field(
-        description="coefficient of following the last maps that all networks of the teachers make of the same view"
+        description="coefficient of following the last map that the first teacher's first network makes of the same view"
     )
     lessons: int = Field(
-        ge=0, description="batches of views that are made once, with maps and answers, and learnt from"
+        ge=0, description="batches of views that are made once, with this map and the teachers' answer, and learnt from"
     )
     size_loss: Coefficient = Field(description="coefficient of the error of the effective size, in octaves")
     architecture: ArchitectureSettings

@@ -169,8 +169,9 @@ def train_classifier(
     teachers = _outside_teachers(fabric, recipe, sources, folder, given, data, max_steps)
     networks: dict[str, ResidualNet] = {}
     for name in recipe.networks:
-        answering = [{**teachers, **networks}[teacher] for teacher in recipe.networks[name].teachers]
-        networks[name] = _train_network(fabric, recipe, name, data, folder, given, answering)
+        answering = {**teachers, **networks}
+        taught_by = [answering[teacher] for teacher in recipe.networks[name].teachers if teacher in answering]
+        networks[name] = _train_network(fabric, recipe, name, data, folder, given, taught_by)
     network = joined([networks[name] for name in recipe.export.members]).eval().cpu()
     if fabric.is_global_zero:
         save_weights(network, folder / WEIGHTS_FILE)
@@ -189,10 +190,10 @@ def _outside_teachers(
     data: TrainingData,
     max_steps: int | None,
 ) -> dict[str, SizedNetwork]:
-    """Teachers of other recipes: those given, and the others trained first."""
+    """Teachers of other recipes: those given, and the others trained first, unless nobody is left to learn from them."""
     typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
     teachers: dict[str, SizedNetwork] = {}
-    for name in recipe.outside_teachers:
+    for name in [*given.teachers, *_trained_first(recipe, given)]:
         described = outside_recipe(recipe, name)
         if name in given.teachers:
             teacher = joined(load_members(described, given.teachers[name], typical))
@@ -204,6 +205,13 @@ def _outside_teachers(
             teacher = train_classifier(fabric, wanted, sources, below, Given(), max_steps).network
         teachers[name] = place(fabric, freeze(teacher))
     return teachers
+
+
+def _trained_first(recipe: ClassifierRecipe, given: Given) -> list[str]:
+    """Teachers of other recipes that are not there, of networks that are not there."""
+    learning = [settings for name, settings in recipe.networks.items() if name not in given.members]
+    asked = {teacher for settings in learning for teacher in settings.teachers}
+    return [name for name in recipe.outside_teachers if name in asked and name not in given.teachers]
 
 
 def _train_network(
@@ -317,11 +325,11 @@ def _steps(settings: NetworkSettings) -> dict[str, Any]:
 
 def _origin(recipe: ClassifierRecipe, data: TrainingData, given: Given) -> dict[str, Any]:
     """What a run is made from, in words that a resumed one must repeat."""
-    trained_first = dict.fromkeys(recipe.outside_teachers, "trained first")
+    trained_first = dict.fromkeys(_trained_first(recipe, given), "trained first")
     return {
         "data": {**data.train.hashes, **data.valid.hashes},
         "start": "scratch" if given.start is None else _words(given.start),
-        "teachers": {**trained_first, **{name: _words(one) for name, one in given.teachers.items()}},
+        "teachers": {name: _words(one) for name, one in given.teachers.items()} | trained_first,
         "members": {name: _words(one) for name, one in given.members.items()},
     }
 

@@ -35,7 +35,7 @@ class ClassifierPlan:
         size_loss: coefficient of the error of the effective size; 0 for networks that do not estimate it.
         distillation: coefficient of following the teachers' answers to the same views.
         temperature: of both answers in that loss.
-        features: coefficient of following the teachers' features, `lesson_trainer.LessonTrainer`.
+        features: coefficient of following a teacher's features, `lesson_trainer.LessonTrainer`.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-"""Training a network on lessons: beside the votes it follows what strong teachers see in the same views."""
+"""Training a network on lessons: beside the votes it follows what a strong teacher sees in the same views."""
 
 import torch
 from lightning_fabric import Fabric
@@ -11,18 +11,18 @@ from fsrfer.training.faces import Faces
 from fsrfer.training.lessons import Lessons
 
 TO_TEACHER = "to_teacher"
-"""Name, in the network that learns, of the layer from its channels to the teachers'; only training needs it."""
+"""Name, in the network that learns, of the layer from its channels to the teacher's; only training needs it."""
 
 
 class LessonTrainer(ClassifierTrainer):
-    """A `ClassifierTrainer` that follows its teachers' features of the very views it learns from, and perhaps their answer.
+    """A `ClassifierTrainer` that follows a teacher's features of the very views it learns from, and perhaps all answers.
 
     Features as in "FitNets" (Romero et al., ICLR 2015, arXiv:1412.6550).
 
     Args:
         fabric: where and how precisely to compute.
         plan: the experiment; its views are those of the lessons.
-        network: with its starting weights. Until `learnt` it has one more layer, to the teachers' channels.
+        network: with its starting weights. Until `learnt` it has one more layer, to the teacher's channels.
         lessons: what it learns from, all of them made.
         valid: faces to watch.
     """
@@ -55,7 +55,7 @@ class LessonTrainer(ClassifierTrainer):
         return output
 
     def brought(self, output: ResidualOutput) -> Tensor:
-        """The network's last map in the teachers' channels."""
+        """The network's last map in the teacher's channels."""
         brought = self.network.get_submodule(TO_TEACHER)(output.lifted.float())
         assert isinstance(brought, Tensor)
         return brought

@@ -32,8 +32,7 @@ class Taught:
 
     Attributes:
         logits: N x 7, the mean of theirs.
-        features: N x K x side x side, their last maps one after another; each channel has mean 0 and deviation 1 over the
-            batch.
+        features: N x K x side x side, the first one's last map; each channel has mean 0 and deviation 1 over the batch.
     """
 
     logits: Tensor
@@ -62,8 +61,8 @@ class Lessons:
         fabric: where to compute.
         plan: of the views; its seed is that of all lessons.
         faces: to learn from, at the student's size and colour.
-        teachers: networks of any architecture, for faces of one size.
-        side: of the student's last map, to which the teachers' are averaged.
+        teachers: networks of any architecture, for faces of one size; the first one's features are kept, and the answer of all.
+        side: of the student's last map, to which the first teacher's is averaged.
         count: of lessons.
         folder: of their files.
         sharp: whether the teachers are asked of the sharp faces too.
@@ -86,7 +85,7 @@ class Lessons:
         self.fabric, self.side, self.count, self.folder, self.sharp = fabric, side, count, folder, sharp
         self.sampler = ViewSampler(fabric, plan, faces)
         self.shown = self.sampler if shown is None else ViewSampler(fabric, plan, shown)
-        self.channels = sum(teacher.head.in_features for teacher in teachers)
+        self.channels = teachers[0].head.in_features
         self.teachers = [compiled(fabric, place(fabric, freeze(teacher)).analyse) for teacher in teachers]
 
     def missing(self) -> list[int]:
@@ -152,12 +151,12 @@ class Lessons:
 
     @torch.no_grad()
     def _ask(self, name: str, faces: Tensor) -> dict[str, Tensor]:
-        """The teachers' mean logits of faces, and their last maps at the student's places."""
+        """The teachers' mean logits of faces, and the first one's last map at the student's places."""
         with self.fabric.autocast():
             outputs = [teacher(faces) for teacher in self.teachers]
-        features = [F.adaptive_avg_pool2d(output.lifted.float(), self.side) for output in outputs]
+        features = F.adaptive_avg_pool2d(outputs[0].lifted.float(), self.side)
         logits = torch.stack([output.logits.float() for output in outputs]).mean(0)
-        return {name: logits, f"{name}_features": torch.cat(features, 1).half()}
+        return {name: logits, f"{name}_features": features.half()}
 
     def _of_all(self, own: Tensor) -> Tensor:
         """What all processes have of a batch, one after another, on the CPU."""

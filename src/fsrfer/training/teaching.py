@@ -13,10 +13,14 @@ from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
 from fsrfer.files import atomic_path
+from fsrfer.training.compute import time_is_up
 from fsrfer.training.faces import Faces, as_maps
+from fsrfer.training.loop import Paused
 
-BATCH = 256
-ANSWERS_FILE = "teachers.safetensors"
+BATCH, PART = 256, 2048
+"""Faces that teachers see at once, and whose answers make a file."""
+
+ANSWERS = "answers"
 """In a network's run: what its teachers answer to its training faces, so that going on does not ask them again."""
 
 
@@ -48,25 +52,34 @@ def blended_labels(fabric: Fabric, faces: Faces, teachers: Sequence[nn.Module], 
         faces: whose votes are mixed; their labels stay.
         teachers: frozen, at the faces' size and colour.
         share: weight of the answer beside the votes', 0..1.
-        run: folder of the network that learns; the answers are kept there, and taken from there.
+        run: folder of the network that learns; the answers are kept there, part by part, and taken from there.
 
     Raises:
         TrainingError: the answers that are kept cannot be read.
+        Paused: the time is up, `compute.Machine.deadline`.
     """
-    kept = run / ANSWERS_FILE
-    answers = _read_answers(kept) if kept.is_file() else _asked(fabric, faces, teachers)
-    if fabric.is_global_zero and not kept.is_file():
-        run.mkdir(parents=True, exist_ok=True)
-        with atomic_path(kept) as partial:
-            save_file({"answers": answers}, partial)
+    parts = {run / ANSWERS / f"{n:05}.safetensors": one for n, one in enumerate(torch.split(faces.pixels, PART))}
+    missing = {path: pixels for path, pixels in parts.items() if not path.is_file()}
+    fabric.barrier()  # until all have looked, lest one writes a part before another looks
+    for path, pixels in track(missing.items(), "asking teachers", disable=not (missing and fabric.is_global_zero)):
+        answers = _asked(fabric, pixels, teachers)
+        if fabric.is_global_zero:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(path) as partial:
+                save_file({"answers": answers}, partial)
+        if time_is_up(fabric, together=True):
+            raise Paused(
+                f"{path.parent}: {len([*path.parent.iterdir()])} of {len(parts)} parts of the teachers' answers"
+            )
+    fabric.barrier()
+    answers = torch.cat([_read_answers(path) for path in parts])
     return replace(faces, votes=torch.lerp(faces.votes, answers.to(faces.votes), share))
 
 
-def _asked(fabric: Fabric, faces: Faces, teachers: Sequence[nn.Module]) -> Tensor:
+def _asked(fabric: Fabric, pixels: Tensor, teachers: Sequence[nn.Module]) -> Tensor:
     answers = []
-    parts = torch.split(faces.pixels, BATCH)
-    for pixels in track(parts, "asking teachers", disable=not fabric.is_global_zero):
-        maps = as_maps(pixels).to(fabric.device).float().contiguous(memory_format=torch.channels_last)
+    for few in torch.split(pixels, BATCH):
+        maps = as_maps(few).to(fabric.device).float().contiguous(memory_format=torch.channels_last)
         answers.append(teacher_logits(fabric, teachers, maps).softmax(1).cpu())
     return torch.cat(answers)
 

@@ -3,8 +3,10 @@ import torch
 
 from fsrfer.errors import TrainingError
 from fsrfer.networks.residual import ResidualNet
+from fsrfer.training.compute import open_fabric
 from fsrfer.training.faces import Faces
-from fsrfer.training.teaching import ANSWERS_FILE, blended_labels, teacher_logits
+from fsrfer.training.loop import Paused
+from fsrfer.training.teaching import ANSWERS, PART, blended_labels, teacher_logits
 
 
 def made_faces(count=5):
@@ -73,6 +75,23 @@ def test_a_run_that_goes_on_does_not_ask_its_teachers_again(fabric, teachers, tm
     before = blended_labels(fabric, faces, teachers, 0.5, tmp_path)
     after = blended_labels(fabric, faces, [nobody], 0.5, tmp_path)
     assert torch.equal(before.votes, after.votes)
-    (tmp_path / ANSWERS_FILE).write_bytes(b"no answers")
-    with pytest.raises(TrainingError, match=r"teachers\.safetensors: cannot be read .* remove it"):
+    (tmp_path / ANSWERS / "00000.safetensors").write_bytes(b"no answers")
+    with pytest.raises(TrainingError, match=r"00000\.safetensors: cannot be read .* remove it"):
         blended_labels(fabric, faces, teachers, 0.5, tmp_path)
+
+
+def test_a_run_that_was_stopped_asks_for_what_is_left_alone(fabric, teachers, tmp_path):
+    asked = []
+
+    def first(faces):
+        asked.append(len(faces))
+        return teachers[0](faces)
+
+    faces = made_faces(2 * PART + 1)
+    with pytest.raises(Paused, match="1 of 3 parts"):
+        blended_labels(open_fabric(1, 1, "32-true", minutes=1e-9), faces, [first], 0.5, tmp_path)
+    assert sum(asked) == 2 * PART  # each face and its mirror image
+    after = blended_labels(fabric, faces, [first], 0.5, tmp_path)
+    assert sum(asked) == 2 * len(faces)
+    whole = blended_labels(fabric, faces, [first], 0.5, tmp_path / "whole")
+    assert torch.equal(after.votes, whole.votes)

@@ -104,7 +104,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="auto",
         metavar="P",
-        help="of Lightning Fabric (default: bf16-mixed where the machine has it)",
+        help="of Lightning Fabric (default: bf16-mixed where the machine is quicker in it)",
     )
     parser.add_argument(
         "--compile",

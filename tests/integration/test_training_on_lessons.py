@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from fsrfer.recipes.schema import save_recipe
+from fsrfer.recipes.schema import changed, save_recipe
 from fsrfer.training.build import named_network
 from fsrfer.training.classifier import network_plan
 from fsrfer.training.compute import open_fabric
@@ -105,13 +105,35 @@ def test_networks_that_are_taught_alike_share_answers_and_lessons(fabric, rafdb,
     assert second[1, "features"] != third[1, "features"]
 
 
+def test_teachers_whose_answers_are_not_followed_are_not_asked_for_them(fabric, rafdb, tmp_path, monkeypatch):
+    recipe = tiny_classifier(
+        "networks.student.features=30.0", "networks.student.lessons=2", taught={"a": [], "b": [], "student": ["a", "b"]}
+    )
+    alone = changed(recipe, ["networks.student.distillation=0.0"])
+    asked, make_all = [], Lessons.make_all
+    monkeypatch.setattr(
+        Lessons, "make_all", lambda self, missing: make_all(self, asked.append(len(self.teachers)) or missing)
+    )
+    for one, folder in ((recipe, "both"), (alone, "alone")):
+        trained(fabric, one, rafdb, tmp_path / folder, steps=2)
+    assert asked == [2, 1]
+
+
 def test_networks_that_are_taught_otherwise_have_lessons_of_their_own():
     second = FOLLOWING.networks["second"]
     wider_batch = second.model_copy(update={"loop": second.loop.model_copy(update={"batch_size": 7})})
     finer = second.model_copy(update={"architecture": second.architecture.model_copy(update={"stem_stride": 1})})
-    networks = {**FOLLOWING.networks, "third": wider_batch, "fourth": finer, "fifth": finer}
+    unanswered = second.model_copy(update={"distillation": 0.0})
+    networks = {**FOLLOWING.networks, "third": wider_batch, "fourth": finer, "fifth": finer, "sixth": unanswered}
     recipe = FOLLOWING.model_copy(update={"networks": networks})
-    assert [recipe.first_taught_like(name) for name in networks] == ["first", "second", "third", "fourth", "fourth"]
+    assert [recipe.first_taught_like(name) for name in networks] == [
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fourth",
+        "sixth",
+    ]
 
 
 def test_two_processes_follow_as_one(finished, rafdb, tmp_path):

@@ -47,7 +47,8 @@ class NetworkSettings(Section):
     def taught(self) -> tuple[object, ...]:
         """All that lessons depend on beside a seed and what the recipe says of all networks."""
         places = (self.architecture.stem_stride, len(self.architecture.widths))  # they decide the last map's side
-        return (self.teachers, self.label_share, self.lessons, self.loop.batch_size, places)
+        answers = bool(self.distillation)
+        return (self.teachers, self.label_share, answers, self.lessons, self.loop.batch_size, places)
 
     @model_validator(mode="after")
     def _teachers_teach(self) -> Self:

@@ -260,9 +260,10 @@ def _trainer(
     plan, count = network_plan(recipe, name), recipe.networks[name].lessons
     if not count:
         return ClassifierTrainer(fabric, plan, network, data.train, data.valid, teachers if plan.distillation else ())
+    asked = members_of(teachers) if plan.distillation else members_of(teachers)[:1]
     first = recipe.first_taught_like(name)
     views, made = network_plan(recipe, first).views, folder / NETWORKS / first / LESSONS
-    lessons = Lessons(fabric, views, data.train, members_of(teachers), last_side(network, data.train), count, made)
+    lessons = Lessons(fabric, views, data.train, asked, last_side(network, data.train), count, made)
     lessons.make_all(lessons.missing())
     return LessonTrainer(fabric, plan, network, lessons, data.valid)
 

@@ -32,7 +32,8 @@ def fastest_precision() -> str:
     """
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if torch.cpu.get_capabilities().get("amx_bf16", False) else "32-true"
+    told = getattr(torch.cpu, "get_capabilities", dict[str, bool])()  # PyTorch 2.6 does not tell yet
+    return "bf16-mixed" if told.get("amx_bf16", False) else "32-true"
 
 
 class Machine(Fabric):

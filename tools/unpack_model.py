@@ -1,6 +1,6 @@
 """Write each network of an exported model as a finished run of its own, to be measured, started from, or taken as a member.
 
-    python tools/unpack_model.py teacher.onnx --recipe teacher --data ferplus=DIR -o networks
+    python tools/unpack_model.py default --recipe default --data ferplus=DIR -o networks
     fsrfer evaluate networks/fine --data ferplus=DIR
     fsrfer train RECIPE --members networks/small ...
 
@@ -13,13 +13,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from fsrfer.cli.train import start_of
 from fsrfer.data import readers
-from fsrfer.errors import FsrferError, RecipeError
+from fsrfer.errors import FsrferError, RecipeError, TrainingError
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe
-from fsrfer.recognition.model import read_model
 from fsrfer.training.faces import as_maps, load_training_data
-from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, save_weights
+from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_begun, save_weights
 from fsrfer.training.start import TYPICAL_FACES, load_members
 
 
@@ -31,14 +31,14 @@ def main() -> int:
         raise RecipeError(f"recipe {options.recipe}: not of a classifier")
     data = load_training_data(recipe, readers.parse_sources(options.data))
     typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
-    content, where = read_model(options.model)
-    networks = load_members(recipe, (where, content), typical)
-    for name, network in zip(recipe.export.members, networks, strict=True):
-        export = recipe.export.model_copy(update={"members": [name]})
-        alone = recipe.model_copy(update={"networks": {name: recipe.networks[name]}, "export": export})
-        begin_or_resume(options.output / name, alone)
-        save_weights(network, options.output / name / WEIGHTS_FILE)
-        print(options.output / name)
+    networks = load_members(recipe, start_of(options.model), typical)
+    runs = {name: options.output / name for name in recipe.export.members}
+    if begun := [run for run in runs.values() if is_begun(run)]:
+        raise TrainingError(f"{begun[0]}: holds a run already; choose another folder")
+    for (name, run), network in zip(runs.items(), networks, strict=True):
+        begin_or_resume(run, recipe.alone(name))
+        save_weights(network, run / WEIGHTS_FILE)
+        print(run)
     return 0
 
 

@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import unpack_model
+from fsrfer.errors import TrainingError
 from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.recognition.model import ExpressionModel
 from fsrfer.training.finished import load_predictor
@@ -58,6 +59,8 @@ def test_a_model_is_unpacked_into_runs_of_its_networks_that_join_to_it_again(
     monkeypatch.setattr("sys.argv", [*told, "-o", str(tmp_path / "networks")])
     assert unpack_model.main() == 0
     runs = capsys.readouterr().out.split()
+    with pytest.raises(TrainingError, match="first: holds a run already"):
+        unpack_model.main()
     assert here(command(tiny, rafdb, tmp_path / "run", "--members", *runs)) == 0
     names = ["first.head.weight", "others.0.head.weight"]
     ours, theirs = (load_file(run / "model.safetensors") for run in (tmp_path / "run", finished_tiny))

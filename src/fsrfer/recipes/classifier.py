@@ -91,6 +91,11 @@ class ClassifierRecipe(Section):
         """The first of the networks that are taught as this one is; they share the teachers' answers and the lessons."""
         return next(other for other, settings in self.networks.items() if settings.taught == self.networks[name].taught)
 
+    def alone(self, name: str) -> Self:
+        """The same recipe with one of its networks, which answers."""
+        export = self.export.model_copy(update={"members": [name]})
+        return self.model_copy(update={"networks": {name: self.networks[name]}, "export": export})
+
     @model_validator(mode="after")
     def _who_teaches_comes_before(self) -> Self:
         names = list(self.networks)

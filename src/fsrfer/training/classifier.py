@@ -286,8 +286,7 @@ def network_plan(recipe: ClassifierRecipe, name: str) -> ClassifierPlan:
 def _finish(fabric: Fabric, network: ResidualNet, recipe: ClassifierRecipe, name: str, run: Path) -> None:
     """Leave a network's folder as a finished run of its own; the weights come last, as they mark it as finished."""
     if fabric.is_global_zero:
-        export = recipe.export.model_copy(update={"members": [name]})
-        begin_or_resume(run, recipe.model_copy(update={"networks": {name: recipe.networks[name]}, "export": export}))
+        begin_or_resume(run, recipe.alone(name))
         plot_stages(run)
         save_weights(network, run / WEIGHTS_FILE)
     fabric.barrier()

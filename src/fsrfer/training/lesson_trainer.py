@@ -15,9 +15,10 @@ TO_TEACHER = "to_teacher"
 
 
 class LessonTrainer(ClassifierTrainer):
-    """A `ClassifierTrainer` that follows a teacher's features of the very views it learns from, and perhaps all answers.
+    """A `ClassifierTrainer` that follows a teacher's features of the very views it learns from.
 
-    Features as in "FitNets" (Romero et al., ICLR 2015, arXiv:1412.6550).
+    Where the plan's `distillation` is above 0, it follows the answer of all teachers to them too. Features as in "FitNets"
+    (Romero et al., ICLR 2015, arXiv:1412.6550).
 
     Args:
         fabric: where and how precisely to compute.

@@ -69,7 +69,7 @@ def blended_labels(fabric: Fabric, faces: Faces, teachers: Sequence[nn.Module], 
                 save_file({"answers": answers}, partial)
         if time_is_up(fabric, together=True):
             raise Paused(
-                f"{path.parent}: {len([*path.parent.iterdir()])} of {len(parts)} parts of the teachers' answers"
+                f"{path.parent}: {sum(one.is_file() for one in parts)} of {len(parts)} parts of the teachers' answers"
             )
     fabric.barrier()
     answers = torch.cat([_read_answers(path) for path in parts])

@@ -32,10 +32,11 @@ from fsrfer.training.compute import open_fabric
 from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
 from fsrfer.training.loop import Paused
 from fsrfer.training.run import WEIGHTS_FILE
-from fsrfer.training.start import TYPICAL_FACES, load_members, load_run
+from fsrfer.training.start import load_members, load_run
 from measuring import run
 
 UNFINISHED = 75
+FACES_FOR_NORMS = 1024
 
 
 def main() -> int:
@@ -94,7 +95,7 @@ def strong_teacher(word: str, data: TrainingData) -> tuple[ResidualNet, InputSet
         named = load_recipe("default")
         assert isinstance(named, ClassifierRecipe)
         described, file = named, start[1]
-        network = load_members(described, start, as_maps(data.train.pixels[:TYPICAL_FACES]).float())[0]
+        network = load_members(described, start, as_maps(data.train.pixels[:FACES_FOR_NORMS]).float())[0]
     if not isinstance(network, ResidualNet):
         raise FsrferError(f"--teacher {word}: several networks; name the folder of one, in {word}/networks")
     return network, described.input, file

@@ -4,33 +4,36 @@
     fsrfer evaluate networks/fine --data ferplus=DIR
     fsrfer train RECIPE --members networks/small ...
 
-Needs the extra ``train``. Export has folded the norms into the convolutions; training faces give each norm its statistics
-again, so the data should be those that the model was trained on. A run that comes of this is not calibrated: its accuracy is
-to be read, not how sure it is.
+Needs the extra ``train``. Export has folded the norms into the convolutions; views of training faces give each norm its
+statistics again, so the data should be those that the model was trained on. A run that comes of this is not calibrated: its
+accuracy is to be read, not how sure it is.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from lightning_fabric import Fabric
+
 from fsrfer.cli.train import start_of
 from fsrfer.data import readers
 from fsrfer.errors import FsrferError, RecipeError, TrainingError
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe
-from fsrfer.training.faces import as_maps, load_training_data
+from fsrfer.training.classifier import typical_views
+from fsrfer.training.faces import load_training_data
 from fsrfer.training.run import WEIGHTS_FILE, begin_or_resume, is_begun, save_weights
-from fsrfer.training.start import TYPICAL_FACES, load_members
+from fsrfer.training.start import load_members
 
 
 def main() -> int:
     """Read the model, write a folder for each of its networks."""
     options = arguments()
-    recipe = load_recipe(options.recipe)
+    recipe = load_recipe(options.recipe, options.changes)
     if not isinstance(recipe, ClassifierRecipe):
         raise RecipeError(f"recipe {options.recipe}: not of a classifier")
     data = load_training_data(recipe, readers.parse_sources(options.data))
-    typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
+    typical = typical_views(Fabric(accelerator="cpu", devices=1), recipe, data)
     networks = load_members(recipe, start_of(options.model), typical)
     runs = {name: options.output / name for name in recipe.export.members}
     if begun := [run for run in runs.values() if is_begun(run)]:
@@ -47,6 +50,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="a bundled model's name or an .onnx file")
     parser.add_argument("--recipe", required=True, metavar="RECIPE", help="that describes its networks")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes", help="change its keys")
     parser.add_argument("--data", required=True, nargs="+", metavar="NAME=PATH", help="data sets to train on")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return parser.parse_args()

@@ -137,6 +137,51 @@ def test_finished_networks_may_stand_for_the_recipes(tiny, finished_tiny, rafdb,
     assert "begun with members first" in refusal(command(tiny, rafdb, run, "--resume"), capsys)
 
 
+def test_finished_networks_may_stand_for_the_first_ones_alone(tiny, finished_tiny, rafdb, tmp_path):
+    run = tmp_path / "run"
+    assert here(command(tiny, rafdb, run, "--members", finished_tiny / "networks" / "first")) == 0
+    assert same_weights(run, finished_tiny)
+
+
+def test_a_network_may_start_from_one_above_it(fabric, finished_tiny, rafdb, tmp_path):
+    recipe = tiny_classifier(
+        "networks.third.start=second",
+        "networks.third.seed=99",
+        "networks.third.optimizer.learning_rate=1e-12",
+        taught={"first": [], "second": ["first"], "third": ["first"]},
+    )
+    members = {name: finished_tiny / "networks" / name for name in ("first", "second")}
+    run = trained(fabric, recipe, rafdb, tmp_path, steps=1, members=members)
+    second, third = (load_file(run / "networks" / name / "model.safetensors") for name in ("second", "third"))
+    np.testing.assert_allclose(third["stem.0.weight"], second["stem.0.weight"], atol=1e-7)
+
+
+def test_a_network_may_start_from_one_of_another_recipe_that_teaches_it(
+    fabric, tiny, student, finished_tiny, rafdb, tmp_path
+):
+    words = ["networks.student.start=second", "networks.student.optimizer.learning_rate=1e-12"]
+    recipe, teachers = load_recipe(str(student), words), {str(tiny): finished_tiny}
+    run = trained(fabric, recipe, rafdb, tmp_path, steps=1, teachers=teachers)
+    first, second = (
+        load_file(folder / "model.safetensors")
+        for folder in (finished_tiny / "networks" / "second", run / "networks" / "student")
+    )
+    np.testing.assert_allclose(second["stem.0.weight"], first["stem.0.weight"], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("networks.student.start=third", "student starts from third, which none of its teachers has"),
+        ("networks.student.architecture.stem=6", "student starts from second, of another architecture"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_told(tiny, student, rafdb, tmp_path, capsys, change, message):
+    changes = ["networks.student.start=second", change]
+    assert message in refusal(command(student, rafdb, tmp_path / "run", changes=changes), capsys)
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_teacher_is_trained_for_networks_that_are_there(taught, student, fabric, rafdb, tmp_path):
     member = {"student": taught / "networks" / "student"}
     run = trained(fabric, load_recipe(str(student)), rafdb, tmp_path / "run", members=member)
@@ -167,7 +212,7 @@ def test_what_cannot_be_used_is_refused_before_a_run_is_begun(
             ["--set", "networks.student.teachers=['default']"],
             "its teacher default takes grey faces of 48 pixels",
         ),
-        (tiny, ["--members", first], "--members: one each is needed for first, second, not 1"),
+        (tiny, ["--members", first, first, first], "--members: one each is needed for first, second, not 3"),
         (tiny, ["--members", first, first], f"{first}: not a run of tiny's network second"),
         (tiny_paper, ["--members", first], "recipe paper-small has no networks to take instead"),
     ]:

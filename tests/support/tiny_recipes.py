@@ -34,7 +34,7 @@ def tiny_classifier(*changes: str, taught: Mapping[str, Sequence[str]] = FIRST_T
         taught: the networks and their teachers.
     """
     values = load_recipe("default").model_dump()
-    fine, small, _ = values["networks"].values()
+    fine, small, *_ = values["networks"].values()
     for network in (fine, small):
         network["architecture"] |= {"stem": 4, "widths": [8], "blocks": [1], "dropout": 0.0}
         network["uplift"] |= {"hidden": 4, "blocks": 1}

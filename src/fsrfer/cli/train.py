@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=path,
         default=[],
         metavar="RUN",
-        help="take these finished networks (RUN/networks/NAME) instead of training the recipe's, in their order",
+        help="take these finished networks (RUN/networks/NAME) instead of training the recipe's first ones, in their order",
     )
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
@@ -139,6 +139,7 @@ def _given(options: argparse.Namespace, recipe: "Recipe") -> "Given":
         teachers, networks = recipe.outside_teachers, list(recipe.networks)
     elif options.init:
         raise FsrferError(f"--init {options.init}: recipe {recipe.name} starts from scratch alone; leave it out")
+    networks = networks[: max(1, len(options.members))]
     _check_count("--teacher", options.teacher, teachers, f"recipe {recipe.name} has no teacher of another recipe")
     _check_count("--members", options.members, networks, f"recipe {recipe.name} has no networks to take instead")
     return Given(

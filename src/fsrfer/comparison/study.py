@@ -141,6 +141,7 @@ class StudyTrainer(LessonTrainer):
                 losses[name] = coefficient * distillation_loss(logits, taught.logits, weights, temperature=1.0)
         if arm.feature or arm.adversarial:
             target = (lesson.same if arm.of_same else lesson.sharp).features
+            assert target is not None
             losses |= self._following(self.brought(output), target, weights, step)
         return losses
 

@@ -35,7 +35,13 @@ class NetworkSettings(Section):
         description="coefficient of following the last map that the first teacher's first network makes of the same view"
     )
     lessons: int = Field(
-        ge=0, description="batches of views that are made once, with this map and the teachers' answer, and learnt from"
+        ge=0, description="batches of views that are made once, with this map or the teachers' answer, and learnt from"
+    )
+    mixed: Share = Field(
+        description="share of their views that are mixtures of two faces, for which only the teachers' answers count"
+    )
+    start: str = Field(
+        description="network whose weights it starts from: one above it, or of a teacher of another recipe; empty for none"
     )
     size_loss: Coefficient = Field(description="coefficient of the error of the effective size, in octaves")
     architecture: ArchitectureSettings
@@ -47,8 +53,12 @@ class NetworkSettings(Section):
     def taught(self) -> tuple[object, ...]:
         """All that lessons depend on beside a seed and what the recipe says of all networks."""
         places = (self.architecture.stem_stride, len(self.architecture.widths))  # they decide the last map's side
-        answers = bool(self.distillation)
-        return (self.teachers, self.label_share, answers, self.lessons, self.loop.batch_size, places)
+        kept = (bool(self.distillation), bool(self.features), self.mixed)
+        return (self.teachers, self.label_share, kept, self.lessons, self.loop.batch_size, places)
+
+    def is_built_like(self, other: "NetworkSettings") -> bool:
+        """Whether the weights of one fit the other."""
+        return (self.architecture, self.uplift) == (other.architecture, other.uplift)
 
     @model_validator(mode="after")
     def _teachers_teach(self) -> Self:
@@ -57,8 +67,12 @@ class NetworkSettings(Section):
             raise ValueError("nothing is learnt from the teachers: label_share, distillation and features are 0")
         if not self.teachers and taught:
             raise ValueError("label_share, distillation and features need teachers")
-        if bool(self.features) != bool(self.lessons):
-            raise ValueError("features are followed from lessons: both must be above 0, or both 0")
+        if self.features and not self.lessons:
+            raise ValueError("features are followed from lessons, of which there are none")
+        if self.lessons and not (self.features or self.distillation):
+            raise ValueError("nothing is learnt from lessons: features and distillation are 0")
+        if self.mixed and not (self.lessons and self.distillation):
+            raise ValueError("mixtures are taught by answers in lessons: lessons and distillation must be above 0")
         if len(set(self.teachers)) < len(self.teachers):
             raise ValueError("teachers: one is named twice")
         return self
@@ -100,9 +114,14 @@ class ClassifierRecipe(Section):
     def _who_teaches_comes_before(self) -> Self:
         names = list(self.networks)
         for place, name in enumerate(names):
-            late = [teacher for teacher in self.networks[name].teachers if teacher in names[place:]]
+            settings = self.networks[name]
+            late = [teacher for teacher in settings.teachers if teacher in names[place:]]
             if late:
                 raise ValueError(f"networks.{name}.teachers: {late[0]} must stand above {name}")
+            if settings.start in names[place:]:
+                raise ValueError(f"networks.{name}.start: {settings.start} must stand above {name}")
+            if settings.start in self.networks and not self.networks[settings.start].is_built_like(settings):
+                raise ValueError(f"networks.{name}.start: {settings.start} has another architecture")
         return self
 
     @model_validator(mode="after")

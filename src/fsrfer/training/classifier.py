@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -23,7 +24,7 @@ from fsrfer.training import loop
 from fsrfer.training.build import joined, named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compute import freeze, place
-from fsrfer.training.faces import TrainingData, as_maps, load_training_data, trusted
+from fsrfer.training.faces import TrainingData, load_training_data, trusted
 from fsrfer.training.lesson_trainer import LessonTrainer
 from fsrfer.training.lessons import Lessons, last_side
 from fsrfer.training.plots import plot_stages
@@ -37,9 +38,9 @@ from fsrfer.training.run import (
     require_one_origin,
     save_weights,
 )
-from fsrfer.training.start import NETWORKS, TYPICAL_FACES, Start, finished_classifier, load_members
+from fsrfer.training.start import NETWORKS, TYPICAL_BATCHES, Start, finished_classifier, load_members
 from fsrfer.training.teaching import blended_labels
-from fsrfer.training.views import ViewPlan
+from fsrfer.training.views import ViewPlan, ViewSampler
 from fsrfer.version import __version__
 
 STAGE = "classifier"
@@ -96,6 +97,7 @@ def check_given(recipe: ClassifierRecipe, given: Given) -> None:
     for name, teacher in given.teachers.items():
         load_members(outside_recipe(recipe, name), teacher, blank)
     _check_teachers(recipe, given.teachers, ())
+    _check_starts(recipe)
     for name, folder in given.members.items():
         theirs = finished_classifier(folder)
         if theirs.input != recipe.input or [*theirs.networks.values()] != [recipe.networks[name]]:
@@ -114,6 +116,21 @@ def _check_teachers(recipe: ClassifierRecipe, given: Mapping[str, Start], taught
         teacher = outside_recipe(recipe, name)
         if name not in given:
             _check_teachers(teacher, {}, (*taught, name))
+
+
+def _check_starts(recipe: ClassifierRecipe) -> None:
+    """Check the networks of other recipes that this one's start from."""
+    for name, settings in recipe.networks.items():
+        if not settings.start or settings.start in recipe.networks:
+            continue
+        teachers = [outside_recipe(recipe, one) for one in settings.teachers if one not in recipe.networks]
+        firsts = [one.networks[settings.start] for one in teachers if settings.start in one.export.members]
+        if not firsts:
+            raise RecipeError(
+                f"recipe {recipe.name}: {name} starts from {settings.start}, which none of its teachers has"
+            )
+        if not firsts[0].is_built_like(settings):
+            raise RecipeError(f"recipe {recipe.name}: {name} starts from {settings.start}, of another architecture")
 
 
 def outside_recipe(recipe: ClassifierRecipe, name: str) -> ClassifierRecipe:
@@ -169,9 +186,11 @@ def train_classifier(
     teachers = _outside_teachers(fabric, recipe, sources, folder, given, data, max_steps)
     networks: dict[str, ResidualNet] = {}
     for name in recipe.networks:
-        answering = {**teachers, **networks}
-        taught_by = [answering[teacher] for teacher in recipe.networks[name].teachers if teacher in answering]
-        networks[name] = _train_network(fabric, recipe, name, data, folder, given, taught_by)
+        settings, answering = recipe.networks[name], {**teachers, **networks}
+        taught_by = [answering[teacher] for teacher in settings.teachers if teacher in answering]
+        outside = [_members_by_name(recipe, one, teachers[one]) for one in settings.teachers if one in teachers]
+        first = ChainMap(networks, *outside).get(settings.start)
+        networks[name] = _train_network(fabric, recipe, name, data, folder, given, taught_by, first)
     network = joined([networks[name] for name in recipe.export.members]).eval().cpu()
     if fabric.is_global_zero:
         save_weights(network, folder / WEIGHTS_FILE)
@@ -191,7 +210,7 @@ def _outside_teachers(
     max_steps: int | None,
 ) -> dict[str, SizedNetwork]:
     """Teachers of other recipes: those given, and the others trained first, unless nobody is left to learn from them."""
-    typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
+    typical = typical_views(fabric, recipe, data)
     teachers: dict[str, SizedNetwork] = {}
     for name in [*given.teachers, *_trained_first(recipe, given)]:
         described = outside_recipe(recipe, name)
@@ -205,6 +224,11 @@ def _outside_teachers(
             teacher = train_classifier(fabric, wanted, sources, below, Given(), max_steps).network
         teachers[name] = place(fabric, freeze(teacher))
     return teachers
+
+
+def _members_by_name(recipe: ClassifierRecipe, name: str, teacher: SizedNetwork) -> dict[str, ResidualNet]:
+    """The networks that answer in a teacher of another recipe."""
+    return dict(zip(outside_recipe(recipe, name).export.members, members_of([teacher]), strict=True))
 
 
 def _trained_first(recipe: ClassifierRecipe, given: Given) -> list[str]:
@@ -222,8 +246,9 @@ def _train_network(
     folder: Path,
     given: Given,
     teachers: Sequence[SizedNetwork],
+    first: ResidualNet | None,
 ) -> ResidualNet:
-    """One network, frozen; one that is finished in its folder is only loaded."""
+    """One network, frozen, from the weights of a first one if any; one that is finished in its folder is only loaded."""
     run, network, settings = folder / NETWORKS / name, named_network(recipe, name), recipe.networks[name]
     finished = is_finished(run)
     fabric.barrier()  # until all have looked, lest one finishes the run before another looks
@@ -232,8 +257,11 @@ def _train_network(
         _finish(fabric, network, recipe, name, run)
     elif not finished:
         if given.start is not None:
-            typical = as_maps(data.train.pixels[:TYPICAL_FACES]).float()
-            network = load_members(recipe, given.start, typical)[recipe.export.members.index(name)]
+            network = load_members(recipe, given.start, typical_views(fabric, recipe, data))[
+                recipe.export.members.index(name)
+            ]
+        elif first is not None:
+            network.load_state_dict(first.state_dict())
         faces = data.train
         if settings.label_share:
             asked = folder / NETWORKS / recipe.first_taught_like(name)
@@ -263,9 +291,18 @@ def _trainer(
     asked = members_of(teachers) if plan.distillation else members_of(teachers)[:1]
     first = recipe.first_taught_like(name)
     views, made = network_plan(recipe, first).views, folder / NETWORKS / first / LESSONS
-    lessons = Lessons(fabric, views, data.train, asked, last_side(network, data.train), count, made)
+    side = last_side(network, data.train) if plan.features else 0
+    mixed = recipe.networks[name].mixed
+    lessons = Lessons(fabric, views, data.train, asked, side, count, made, mixed=mixed)
     lessons.make_all(lessons.missing())
     return LessonTrainer(fabric, plan, network, lessons, data.valid)
+
+
+def typical_views(fabric: Fabric, recipe: ClassifierRecipe, data: TrainingData) -> torch.Tensor:
+    """Faces as training draws them, for the norms of an exported model: float, N x C x S x S, values 0..255, on the CPU."""
+    plan = network_plan(recipe, recipe.export.members[0]).views
+    sampler = ViewSampler(fabric, plan, data.train)
+    return torch.cat([sampler.batch(step).faces for step in range(TYPICAL_BATCHES)]).cpu()
 
 
 def network_plan(recipe: ClassifierRecipe, name: str) -> ClassifierPlan:

@@ -1,4 +1,4 @@
-"""Training a network on lessons: beside the votes it follows what a strong teacher sees in the same views."""
+"""Training a network on lessons: beside the votes it follows what strong teachers see in the same views, and answer to them."""
 
 import torch
 from lightning_fabric import Fabric
@@ -15,15 +15,16 @@ TO_TEACHER = "to_teacher"
 
 
 class LessonTrainer(ClassifierTrainer):
-    """A `ClassifierTrainer` that follows a teacher's features of the very views it learns from.
+    """A `ClassifierTrainer` that follows teachers by what lessons keep of the very views it learns from.
 
-    Where the plan's `distillation` is above 0, it follows the answer of all teachers to them too. Features as in "FitNets"
-    (Romero et al., ICLR 2015, arXiv:1412.6550).
+    Where the plan's `distillation` is above 0, it follows the answer of all teachers; where its `features` is, the first
+    one's features, as in "FitNets" (Romero et al., ICLR 2015, arXiv:1412.6550).
 
     Args:
         fabric: where and how precisely to compute.
         plan: the experiment; its views are those of the lessons.
-        network: with its starting weights. Until `learnt` it has one more layer, to the teacher's channels.
+        network: with its starting weights. Where it follows features, it has one more layer until `learnt`, to the teacher's
+            channels.
         lessons: what it learns from, all of them made.
         valid: faces to watch.
     """
@@ -34,8 +35,9 @@ class LessonTrainer(ClassifierTrainer):
         self, fabric: Fabric, plan: ClassifierPlan, network: ResidualNet, lessons: Lessons, valid: Faces
     ) -> None:
         self.lessons = lessons
-        torch.manual_seed(plan.seed + 1)
-        network.add_module(TO_TEACHER, nn.Conv2d(network.head.in_features, lessons.channels, kernel_size=1))
+        if lessons.channels:
+            torch.manual_seed(plan.seed + 1)
+            network.add_module(TO_TEACHER, nn.Conv2d(network.head.in_features, lessons.channels, kernel_size=1))
         super().__init__(fabric, plan, network, lessons.sampler.faces, valid)
 
     def losses(self, step: int) -> dict[str, Tensor]:
@@ -44,7 +46,8 @@ class LessonTrainer(ClassifierTrainer):
             lesson = self.lessons.at(self.plan.seed, step)
         output = self.analyse(lesson.views.faces)
         losses = self.label_losses(output, lesson.views)
-        losses["features"] = self.plan.features * feature_distance(self.brought(output), lesson.same.features)
+        if lesson.same.features is not None:
+            losses["features"] = self.plan.features * feature_distance(self.brought(output), lesson.same.features)
         if self.plan.distillation:
             losses["distillation"] = self.distance(output, lesson.same.logits)
         return losses

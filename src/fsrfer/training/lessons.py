@@ -5,7 +5,7 @@ Knowledge Distillation", Shen and Xing, ECCV 2022).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from fsrfer.networks.residual import ResidualNet
 from fsrfer.training.compute import compiled, freeze, own_rows, place, time_is_up
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.loop import Paused
-from fsrfer.training.randomness import batch_indices
+from fsrfer.training.randomness import batch_indices, generator
 from fsrfer.training.views import ViewPlan, Views, ViewSampler
 
 
@@ -33,10 +33,11 @@ class Taught:
     Attributes:
         logits: N x 7, the mean of theirs.
         features: N x K x side x side, the first one's last map; each channel has mean 0 and deviation 1 over the batch.
+            None where they are not kept.
     """
 
     logits: Tensor
-    features: Tensor
+    features: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,12 @@ class Lessons:
         plan: of the views; its seed is that of all lessons.
         faces: to learn from, at the student's size and colour.
         teachers: networks of any architecture, for faces of one size; the first one's features are kept, and the answer of all.
-        side: of the student's last map, to which the first teacher's is averaged.
+        side: of the student's last map, to which the first teacher's is averaged; 0 where features are not kept.
         count: of lessons.
         folder: of their files.
         sharp: whether the teachers are asked of the sharp faces too.
         shown: the same faces at the teachers' size and colour, where these are others than the student's.
+        mixed: share of the views that are mixtures, `mixtures`.
     """
 
     def __init__(
@@ -81,11 +83,13 @@ class Lessons:
         *,
         sharp: bool = False,
         shown: Faces | None = None,
+        mixed: float = 0.0,
     ) -> None:
+        self.mixed = mixed
         self.fabric, self.side, self.count, self.folder, self.sharp = fabric, side, count, folder, sharp
         self.sampler = ViewSampler(fabric, plan, faces)
         self.shown = self.sampler if shown is None else ViewSampler(fabric, plan, shown)
-        self.channels = teachers[0].head.in_features
+        self.channels = teachers[0].head.in_features if side else 0
         self.teachers = [compiled(fabric, place(fabric, freeze(teacher)).analyse) for teacher in teachers]
 
     def missing(self) -> list[int]:
@@ -120,7 +124,7 @@ class Lessons:
             kept = {name: tensor.to(self.fabric.device) for name, tensor in load_file(path).items()}
             faces = kept["faces"][rows].float().contiguous(memory_format=torch.channels_last)
             views = Views(faces, *(kept[name][rows] for name in ("log2_px", "votes", "labels", "weights")))
-            same, sharp = _taught(kept, "same", rows), _taught(kept, "sharp", rows) if self.sharp else None
+            same, sharp = self._taught(kept, "same", rows), self._taught(kept, "sharp", rows) if self.sharp else None
         except (OSError, SafetensorError, KeyError) as error:
             raise DataError(f"{path}: cannot be read ({error}); remove it, it is made again") from error
         return Lesson(views, same, sharp)
@@ -147,16 +151,27 @@ class Lessons:
     def _drawn(self, sampler: ViewSampler, number: int) -> tuple[Tensor, Views]:
         """Faces before they are shrunk, and their views; chances depend on the number alone, so all sizes have the same."""
         indices, drawn = sampler.sharp_faces(number)
-        return drawn, sampler.collect([sampler.first_view(drawn, indices, number)], indices)
+        views = sampler.collect([sampler.first_view(drawn, indices, number)], indices)
+        return drawn, mixtures(views, self.mixed, generator(sampler.plan.seed, "mixed", number))
 
     @torch.no_grad()
     def _ask(self, name: str, faces: Tensor) -> dict[str, Tensor]:
         """The teachers' mean logits of faces, and the first one's last map at the student's places."""
         with self.fabric.autocast():
             outputs = [teacher(faces) for teacher in self.teachers]
-        features = F.adaptive_avg_pool2d(outputs[0].lifted.float(), self.side)
         logits = torch.stack([output.logits.float() for output in outputs]).mean(0)
+        if not self.side:
+            return {name: logits}
+        features = F.adaptive_avg_pool2d(outputs[0].lifted.float(), self.side)
         return {name: logits, f"{name}_features": features.half()}
+
+    def _taught(self, kept: Mapping[str, Tensor], name: str, rows: slice) -> Taught:
+        """Of some rows; features are normalised over the whole batch, so that the number of processes changes nothing."""
+        if not self.side:
+            return Taught(kept[name][rows], None)
+        features = kept[f"{name}_features"].float()
+        deviation, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
+        return Taught(kept[name][rows], ((features - mean) / (deviation + 1e-3))[rows])
 
     def _of_all(self, own: Tensor) -> Tensor:
         """What all processes have of a batch, one after another, on the CPU."""
@@ -171,11 +186,31 @@ class Lessons:
         return self.folder / f"{number:05}.safetensors"
 
 
-def _taught(kept: Mapping[str, Tensor], name: str, rows: slice) -> Taught:
-    """Of some rows; features are normalised over the whole batch, so that the number of processes changes nothing."""
-    features = kept[f"{name}_features"].float()
-    deviation, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
-    return Taught(kept[name][rows], ((features - mean) / (deviation + 1e-3))[rows])
+def mixtures(views: Views, share: float, generator: torch.Generator) -> Views:
+    """Views of which the first ones are mixtures of two faces: they have no label, but teachers answer to them.
+
+    Teachers have learnt by heart what to say to their own training faces; what they say to mixtures tells a student how they
+    judge ("Knowledge distillation: A good teacher is patient and consistent", Beyer et al., CVPR 2022, arXiv:2106.05237).
+
+    Args:
+        views: N, one process's.
+        share: of the views, 0..1. Each is mixed with the one that is as far behind it in the batch.
+        generator: of their parts.
+
+    Returns:
+        the same, with weight 0 for mixtures, whose effective size is the larger one's: they have its detail.
+    """
+    count = int(share * len(views.faces))
+    if not count:
+        return views
+    part = torch.rand(count, 1, 1, 1, generator=generator).to(views.faces.device)
+    faces, log2_px = views.faces.clone(), views.log2_px.clone()
+    weights = torch.ones_like(log2_px) if views.weights is None else views.weights.clone()
+    other, other_px = views.faces.roll(-count, 0)[:count], views.log2_px.roll(-count, 0)[:count]
+    faces[:count] = torch.floor(part * faces[:count] + (1 - part) * other + 0.5)
+    log2_px[:count] = torch.maximum(log2_px[:count], other_px)
+    weights[:count] = 0
+    return replace(views, faces=faces, log2_px=log2_px, weights=weights)
 
 
 @torch.no_grad()

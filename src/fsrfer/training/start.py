@@ -24,8 +24,11 @@ from fsrfer.training.run import WEIGHTS_FILE, finished_recipe, load_weights
 NETWORKS = "networks"
 """The sub-folder of a run that holds a run for each of its networks."""
 
-TYPICAL_FACES = 1024
-"""Faces that give the norms of an exported model their statistics."""
+TYPICAL_BATCHES = 8
+"""Batches of views that give the norms of an exported model their statistics."""
+
+KERNEL_SCALE = 0.36
+"""Root mean square of the weights of a kernel before a norm, as trainings of the bundled recipes leave it."""
 
 Start = Path | tuple[str, bytes]
 """The folder of a finished run, or name and content of an exported model."""
@@ -42,7 +45,8 @@ def load_members(recipe: ClassifierRecipe, start: Start, typical: Tensor) -> lis
     Args:
         recipe: says the architectures; its ``export.members`` are returned, in their order.
         start: what was finished.
-        typical: float, N x C x S x S, values 0..255: faces for the statistics of an exported model's norms.
+        typical: float, N x C x S x S, values 0..255: views as training draws them, for the statistics of an exported model's
+            norms.
 
     Raises:
         ModelError: the model has other networks than the recipe.
@@ -97,13 +101,15 @@ def load_exported(networks: Sequence[ResidualNet], model: bytes, faces: Tensor, 
     """Fill networks with the weights of an exported model.
 
     Export folds each batch norm into the convolution before it. Here every norm is given the statistics of some faces, and
-    the scale and shift that undo them, so that the network computes what the model does and can be trained on.
+    the scale and shift that undo them, so that the network computes what the model does and can be trained on. In training
+    a norm takes the statistics of its batch, so only faces like those of the batches leave what is computed as it was; and a
+    step of descent is of a size of its own, so kernels get the scale that they have in training, which the norm undoes.
 
     Args:
         networks: of the architectures that were exported, in their order. A file holds the estimate of the effective size
             of the first, and of those whose generator is told it; the others keep theirs.
         model: the ONNX file.
-        faces: float, N x C x S x S, values 0..255: typical ones.
+        faces: float, N x C x S x S, values 0..255: views as training draws them.
         name: of the model, for messages.
 
     Raises:
@@ -158,27 +164,29 @@ def _fill(parameter: Tensor, weights: Weights, key: str, name: str) -> None:
 
 def _unfold_norms(network: ResidualNet, weights: Weights, faces: Tensor, name: str) -> None:
     handles = []
-    convolution = ""
+    convolution, kernel = "", torch.empty(0)
     for key, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
-            convolution = key
+            convolution, kernel = key, module.weight
         elif isinstance(module, BatchNorm2d):
             shift = weights.get(f"{convolution}.weight_bias")
             if shift is None or shift.shape != (module.num_features,):
                 raise ModelError(f"{name}: no folded norm after {convolution}; only the same architecture fits")
-            handles.append(module.register_forward_pre_hook(_undoing(torch.from_numpy(shift.copy()))))
+            scale = KERNEL_SCALE / kernel.square().mean().sqrt()
+            kernel.mul_(scale)
+            handles.append(module.register_forward_pre_hook(_undoing(torch.from_numpy(shift.copy()), scale)))
     network.eval()(faces)
     for handle in handles:
         handle.remove()
 
 
-def _undoing(shift: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+def _undoing(shift: Tensor, scale: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     def calibrate(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(norm, BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
         variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.copy_(shift + mean)
+        norm.weight.copy_((variance + norm.eps).sqrt() / scale)
+        norm.bias.copy_(shift + mean / scale)
 
     return calibrate

@@ -13,15 +13,15 @@ def test_every_bundled_recipe_is_valid_and_survives_a_round_trip(tmp_path):
 
 
 def test_changes_are_applied_with_the_recipes_own_types():
-    network = "networks.small"
+    network = "networks.fine"
     changes = [f"{network}.loop.max_steps=7", f"{network}.optimizer.learning_rate=1", "name=mine"]
     recipe = load_recipe("default", [*changes, f"{network}.architecture.widths=[8, 8, 8]"])
-    small = recipe.networks["small"]
-    assert small.loop.max_steps == 7
-    assert small.optimizer.learning_rate == 1.0
-    assert small.architecture.widths == [8, 8, 8]
+    fine = recipe.networks["fine"]
+    assert fine.loop.max_steps == 7
+    assert fine.optimizer.learning_rate == 1.0
+    assert fine.architecture.widths == [8, 8, 8]
     assert recipe.name == "mine"
-    assert recipe.networks["fine"] == load_recipe("default").networks["fine"]
+    assert recipe.networks["small"] == load_recipe("default").networks["small"]
 
 
 @pytest.mark.parametrize("name", ["default", "comparison", "paper-small"])
@@ -50,11 +50,17 @@ REFUSED = {
         ("networks.small.teachers=[]", "networks.small: label_share, distillation and features need teachers"),
         ("networks.small.teachers=fine", "networks.small.teachers: .*valid list"),
         ("networks.small.label_share=0.0", "networks.small: nothing is learnt from the teachers"),
-        ("networks.small.features=30.0", "features are followed from lessons: both must be above 0"),
-        ("networks.small.lessons=2", "features are followed from lessons: both must be above 0"),
+        ("networks.small.features=30.0", "features are followed from lessons, of which there are none"),
+        ("networks.small.lessons=2", "nothing is learnt from lessons: features and distillation are 0"),
+        ("networks.small.mixed=0.5", "mixtures are taught by answers in lessons"),
+        ("networks.small.start=coarse", "networks.small.start: coarse must stand above small"),
+        ("networks.small.start=fine", "networks.small.start: fine has another architecture"),
         ("networks.small.label_share=1.5", "networks.small.label_share: .*less than or equal to 1"),
         ("networks.fine.label_share=0.5", "networks.fine: label_share, distillation and features need teachers"),
-        ("export.members=['fine','fast']", "export.members: fast is none of the networks fine, small, coarse"),
+        (
+            "export.members=['fine','fast']",
+            "export.members: fast is none of the networks fine, small, coarse, small_taught",
+        ),
         ("export.members=['fine','fine']", "export.members: a network is named twice"),
         ("export.members=[]", "export.members: .*at least 1 item"),
         ("kind=compact", "recipe default: kind: .*'compact'"),

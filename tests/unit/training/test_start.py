@@ -8,7 +8,7 @@ from fsrfer.networks.norm import BatchNorm2d
 from fsrfer.recipes.schema import load_recipe, save_recipe
 from fsrfer.training.build import joined, named_network
 from fsrfer.training.run import RECIPE_FILE, WEIGHTS_FILE, save_weights
-from fsrfer.training.start import finished_classifier, load_members, load_run
+from fsrfer.training.start import KERNEL_SCALE, finished_classifier, load_members, load_run
 from fsrfer.types import Calibration
 from support.tiny_recipes import tiny_classifier
 
@@ -80,6 +80,13 @@ def test_what_is_filled_back_has_norms_that_training_can_go_on_from(alone):
     with torch.no_grad():
         expected, found = again.eval()(faces(64)), again.train()(faces(64))
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
+
+
+def test_kernels_that_are_filled_back_have_the_scale_of_training(alone):
+    (again,) = load_members(tiny_classifier(taught=ONE), ("mine.onnx", alone[1]), faces(64))
+    kernels = [again.stem[0].weight, again.stages[0][0][0].weight, again.stages[0][1].conv2.weight]
+    for kernel in kernels:
+        assert kernel.square().mean().sqrt().item() == pytest.approx(KERNEL_SCALE, rel=1e-4)
 
 
 STEM, BLOCKS = "networks.first.architecture.stem", "networks.first.architecture.blocks"

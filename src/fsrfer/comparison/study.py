@@ -199,7 +199,8 @@ class Study:
 
 def untaught(recipe: ClassifierRecipe) -> ClassifierRecipe:
     """A recipe without teachers of its own: what is learnt from one, each arm says."""
-    nothing = {"teachers": [], "label_share": 0.0, "distillation": 0.0, "features": 0.0, "lessons": 0}
+    unweighted = dict.fromkeys(("label_share", "distillation", "features", "mixed"), 0.0)
+    nothing = {"teachers": [], "lessons": 0, "start": "", **unweighted}
     networks = {name: settings.model_copy(update=nothing) for name, settings in recipe.networks.items()}
     return recipe.model_copy(update={"networks": networks})
 

@@ -37,6 +37,7 @@ from measuring import run
 
 UNFINISHED = 75
 FACES_FOR_NORMS = 1024
+"""Any faces will do, as the teacher is not trained further."""
 
 
 def main() -> int:

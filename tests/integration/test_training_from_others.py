@@ -1,6 +1,9 @@
 """Training from what is there already: a start, a teacher of another recipe, finished networks."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +52,32 @@ def test_a_finished_run_may_be_the_start(tiny, finished_tiny, rafdb, tmp_path):
 def test_an_exported_model_may_be_the_start(fabric, finished_tiny, rafdb, tmp_path):
     recipe = tiny_classifier(*STAYS_AS_IT_STARTS)
     require_same_start(trained(fabric, recipe, rafdb, tmp_path, steps=1, start=exported(finished_tiny)), finished_tiny)
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+from fsrfer.recipes.schema import load_recipe, shortened
+from fsrfer.training.classifier import Given, train_classifier
+from fsrfer.training.compute import open_fabric
+recipe, faces, model, run = sys.argv[1:]
+start = ("mine.onnx", Path(model).read_bytes())
+settings = shortened(load_recipe(recipe), 3)
+train_classifier(open_fabric(2, 1, "32-true"), settings, {"rafdb": Path(faces)}, Path(run), Given(start=start))
+"""
+
+
+def test_two_processes_start_from_an_exported_model_alike(tiny, finished_tiny, fabric, rafdb, tmp_path):
+    script, model = tmp_path / "two.py", finished_tiny / "model.onnx"
+    script.write_text(TWO_PROCESSES)
+    words = [sys.executable, script, tiny, rafdb, model, tmp_path / "two"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    trained(fabric, load_recipe(str(tiny)), rafdb, tmp_path / "one", steps=3, start=exported(finished_tiny))
+    one, two = (losses(tmp_path / name / "networks" / "first", "classifier") for name in ("one", "two"))
+    steps = {key: value for key, value in one.items() if "accuracy" not in key[1]}
+    assert {key: two[key] for key in steps} == pytest.approx(steps, rel=2e-3, abs=1e-4)
 
 
 def test_a_model_is_unpacked_into_runs_of_its_networks_that_join_to_it_again(

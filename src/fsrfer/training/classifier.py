@@ -23,7 +23,7 @@ from fsrfer.recipes.schema import load_recipe, shortened
 from fsrfer.training import loop
 from fsrfer.training.build import joined, named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
-from fsrfer.training.compute import freeze, place
+from fsrfer.training.compute import freeze, gathered, place
 from fsrfer.training.faces import TrainingData, load_training_data, trusted
 from fsrfer.training.lesson_trainer import LessonTrainer
 from fsrfer.training.lessons import Lessons, last_side
@@ -210,12 +210,11 @@ def _outside_teachers(
     max_steps: int | None,
 ) -> dict[str, SizedNetwork]:
     """Teachers of other recipes: those given, and the others trained first, unless nobody is left to learn from them."""
-    typical = typical_views(fabric, recipe, data)
     teachers: dict[str, SizedNetwork] = {}
     for name in [*given.teachers, *_trained_first(recipe, given)]:
         described = outside_recipe(recipe, name)
         if name in given.teachers:
-            teacher = joined(load_members(described, given.teachers[name], typical))
+            teacher = joined(load_members(described, given.teachers[name], typical_views(fabric, recipe, data)))
         else:
             # Validated on the same faces, for those must not be among the ones that it is trained on.
             wanted = described.model_copy(update={"validation": recipe.validation})
@@ -257,9 +256,8 @@ def _train_network(
         _finish(fabric, network, recipe, name, run)
     elif not finished:
         if given.start is not None:
-            network = load_members(recipe, given.start, typical_views(fabric, recipe, data))[
-                recipe.export.members.index(name)
-            ]
+            members = load_members(recipe, given.start, typical_views(fabric, recipe, data))
+            network = members[recipe.export.members.index(name)]
         elif first is not None:
             network.load_state_dict(first.state_dict())
         faces = data.train
@@ -299,10 +297,14 @@ def _trainer(
 
 
 def typical_views(fabric: Fabric, recipe: ClassifierRecipe, data: TrainingData) -> torch.Tensor:
-    """Faces as training draws them, for the norms of an exported model: float, N x C x S x S, values 0..255, on the CPU."""
+    """Faces as training draws them, for the norms of an exported model, the same in every process.
+
+    Returns:
+        float, N x C x S x S, values 0..255, on the CPU.
+    """
     plan = network_plan(recipe, recipe.export.members[0]).views
     sampler = ViewSampler(fabric, plan, data.train)
-    return torch.cat([sampler.batch(step).faces for step in range(TYPICAL_BATCHES)]).cpu()
+    return torch.cat([gathered(fabric, sampler.batch(step).faces) for step in range(TYPICAL_BATCHES)])
 
 
 def network_plan(recipe: ClassifierRecipe, name: str) -> ClassifierPlan:

@@ -233,3 +233,10 @@ def own_rows(fabric: Fabric, batch_size: int) -> slice:
     """This process's part of a batch that all processes draw alike."""
     share = batch_size // fabric.world_size
     return slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+
+
+def gathered(fabric: Fabric, own: Tensor) -> Tensor:
+    """What all processes have of a batch, one after another, on the CPU."""
+    whole = fabric.all_gather(own.contiguous())
+    assert isinstance(whole, Tensor)
+    return whole.reshape(-1, *own.shape[1:]).contiguous().cpu()

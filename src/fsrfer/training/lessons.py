@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from fsrfer.errors import DataError
 from fsrfer.files import atomic_path
 from fsrfer.networks.residual import ResidualNet
-from fsrfer.training.compute import compiled, freeze, own_rows, place, time_is_up
+from fsrfer.training.compute import compiled, freeze, gathered, own_rows, place, time_is_up
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.loop import Paused
 from fsrfer.training.randomness import batch_indices, generator
@@ -142,7 +142,7 @@ class Lessons:
         }
         if self.sharp:
             tensors |= self._ask("sharp", torch.floor(shown + 0.5).contiguous(memory_format=torch.channels_last))
-        tensors = {name: self._of_all(tensor) for name, tensor in tensors.items()}
+        tensors = {name: gathered(self.fabric, tensor) for name, tensor in tensors.items()}
         if self.fabric.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(self._path(number)) as partial:
@@ -172,12 +172,6 @@ class Lessons:
         features = kept[f"{name}_features"].float()
         deviation, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
         return Taught(kept[name][rows], ((features - mean) / (deviation + 1e-3))[rows])
-
-    def _of_all(self, own: Tensor) -> Tensor:
-        """What all processes have of a batch, one after another, on the CPU."""
-        gathered = self.fabric.all_gather(own.contiguous())
-        assert isinstance(gathered, Tensor)
-        return gathered.reshape(-1, *own.shape[1:]).contiguous().cpu()
 
     def _is_missing(self, number: int) -> bool:
         return not self._path(number).is_file()

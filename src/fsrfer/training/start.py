@@ -172,7 +172,7 @@ def _unfold_norms(network: ResidualNet, weights: Weights, faces: Tensor, name: s
             shift = weights.get(f"{convolution}.weight_bias")
             if shift is None or shift.shape != (module.num_features,):
                 raise ModelError(f"{name}: no folded norm after {convolution}; only the same architecture fits")
-            scale = KERNEL_SCALE / kernel.square().mean().sqrt()
+            scale = KERNEL_SCALE / kernel.square().mean().sqrt().clamp(min=1e-6)  # a norm of 0 leaves a kernel of 0
             kernel.mul_(scale)
             handles.append(module.register_forward_pre_hook(_undoing(torch.from_numpy(shift.copy()), scale)))
     network.eval()(faces)

@@ -89,6 +89,18 @@ def test_kernels_that_are_filled_back_have_the_scale_of_training(alone):
         assert kernel.square().mean().sqrt().item() == pytest.approx(KERNEL_SCALE, rel=1e-4)
 
 
+def test_a_norm_of_zero_which_leaves_no_kernel_is_filled_back_too():
+    described = tiny_classifier(taught=ONE)
+    (network,) = experienced(described)
+    torch.nn.init.zeros_(network.stages[0][1].norm2.weight)
+    round_kernels(network)
+    model = to_onnx(Calibrated(network, Calibration.of_temperature(0.3, 0.1)), 1, 16)
+    store_bytes(model)
+    (again,) = load_members(described, ("mine.onnx", model.SerializeToString()), faces())
+    assert all(torch.isfinite(parameter).all() for parameter in again.parameters())
+    require_alike([network], [again])
+
+
 STEM, BLOCKS = "networks.first.architecture.stem", "networks.first.architecture.blocks"
 
 

@@ -139,7 +139,7 @@ def _given(options: argparse.Namespace, recipe: "Recipe") -> "Given":
         teachers, networks = recipe.outside_teachers, list(recipe.networks)
     elif options.init:
         raise FsrferError(f"--init {options.init}: recipe {recipe.name} starts from scratch alone; leave it out")
-    networks = networks[: max(1, len(options.members))]
+    networks = networks[: len(options.members)]  # the others are trained
     _check_count("--teacher", options.teacher, teachers, f"recipe {recipe.name} has no teacher of another recipe")
     _check_count("--members", options.members, networks, f"recipe {recipe.name} has no networks to take instead")
     return Given(

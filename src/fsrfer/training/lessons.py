@@ -183,7 +183,7 @@ class Lessons:
 def mixtures(views: Views, share: float, generator: torch.Generator) -> Views:
     """Views of which the first ones are mixtures of two faces: they have no label, but teachers answer to them.
 
-    Teachers have learnt by heart what to say to their own training faces; what they say to mixtures tells a student how they
+    Teachers may know by heart what to say to their own training faces; what they say to mixtures tells a student how they
     judge ("Knowledge distillation: A good teacher is patient and consistent", Beyer et al., CVPR 2022, arXiv:2106.05237).
 
     Args:

@@ -66,7 +66,7 @@ def main() -> int:
         measured=measured,
         factors=parse_factors(options.factors),
         seeds=options.seeds,
-        coefficients=Coefficients(options.answers, options.feature, options.adversarial),
+        coefficients=Coefficients(options.answers, options.feature, options.adversarial, options.pixels),
         only=options.arms,
     )
     fabric, code = open_fabric(1, 1, options.precision, options.compile, options.minutes), 0
@@ -119,6 +119,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--answers", type=float, default=usual.answers, help="coefficient of answers (%(default)s)")
     parser.add_argument("--feature", type=float, default=usual.feature, help="of features (%(default)s)")
     parser.add_argument("--adversarial", type=float, default=usual.adversarial, help="of the critic (%(default)s)")
+    parser.add_argument("--pixels", type=float, default=usual.pixels, help="of restored pixels (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="(1 2 3)")
     parser.add_argument("--factors", default="1-8", metavar="LIST", help="of down-sampling (%(default)s)")
     parser.add_argument("--max-steps", type=int, metavar="N", help="of an arm, at most")

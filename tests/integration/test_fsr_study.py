@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import fsr_study
 from fsrfer.comparison.claims import CLAIMS, CONTROLS, Found, contrasts, verdict
+from fsrfer.comparison.restoring import RestoringTrainer, restoring
 from fsrfer.comparison.statistics import Difference
 from fsrfer.comparison.store import Store
 from fsrfer.comparison.study import ARMS, StudyTrainer
@@ -76,10 +77,13 @@ def test_every_arm_is_trained_in_sittings_and_the_page_tells_of_each_claim(study
     for arm in ARMS:
         assert arm.title in page
         assert (out / "measured" / "rafdb-test" / "predictions" / arm.name / "seed-1" / "x4.npy").is_file()
-    costs = {
-        line.rsplit("|", 2)[1] for line in page.splitlines() if any(line.startswith(f"| {a.title} |") for a in ARMS)
+    cost = {
+        arm.name: {line.rsplit("|", 2)[1].strip() for line in page.splitlines() if line.startswith(f"| {arm.title} |")}
+        for arm in ARMS
     }
-    assert len(costs) == 1, "arms of unequal cost"
+    dearer = cost.pop("image-sr")
+    assert len(set.union(*cost.values())) == 1, "arms of unequal cost"
+    assert min(dearer) > max(cost["votes"])
 
 
 @pytest.fixture
@@ -98,6 +102,9 @@ def trainer(fabric, arm, lessons):
     plan = ClassifierPlan(
         1, lessons.sampler.plan, settings.optimizer, settings.loop.model_copy(update={"max_steps": 4}), 0.1
     )
+    if arm.pixels:
+        network = restoring(named_network(STUDENT, "student"), 1, seed=1)
+        return RestoringTrainer(fabric, plan, arm.pixels, network, lessons, tiny_faces())
     return StudyTrainer(fabric, plan, arm, named_network(STUDENT, "student"), lessons, tiny_faces())
 
 
@@ -150,7 +157,7 @@ def test_a_spoiled_lesson_is_named(lessons):
 def test_an_arm_learns_from_what_it_says_and_nothing_else(fabric, arm, lessons):
     torch.manual_seed(0)
     expected = {"classification", "size"}
-    expected |= {name for name in ("same", "sharp", "feature", "adversarial") if getattr(arm, name)}
+    expected |= {name for name in ("same", "sharp", "feature", "adversarial", "pixels") if getattr(arm, name)}
     assert set(trainer(fabric, arm, lessons).losses(0)) == expected
 
 
@@ -166,6 +173,21 @@ def test_features_of_the_same_view_and_of_the_sharp_face_are_two_targets(fabric,
         expected = 30 * (brought - features).square().mean().detach()
         assert told[of_same] == pytest.approx(float(expected), rel=1e-4)
     assert told[True] != told[False]
+
+
+def test_a_restorer_is_nothing_at_first_and_then_learns_the_sharp_face_of_its_view(fabric, lessons):
+    arm = next(arm for arm in ARMS if arm.pixels)
+    restores = trainer(fabric, arm, lessons)
+    lesson, sharp = lessons.at(1, 0), lessons.sharp_faces(1, 0)
+    torch.manual_seed(0)
+    told = restores.losses(0)
+    assert told["pixels"].item() == pytest.approx(float(10 * (lesson.views.faces - sharp).abs().mean() / 255), rel=1e-4)
+    alone = trainer(fabric, ARMS[0], lessons)
+    torch.manual_seed(0)
+    assert told["classification"].item() == pytest.approx(alone.losses(0)["classification"].item(), rel=1e-4)
+    for step in range(3):
+        restores.train_step(step)
+    assert restores.network.restorer.last.weight.abs().max() > 0
 
 
 def test_a_lesson_without_a_part_is_named(lessons):

@@ -1,7 +1,8 @@
 """Does feature super-resolution pay? One network, one budget, one strong teacher, and what the network learns from it.
 
 Every arm has the same network, generator included, the same starting weights, and sees the very same views. What differs is
-what its losses ask for, so no arm costs more than another in use.
+what its losses ask for, so no arm costs more than another in use. One does: the rival that restores pictures has a restorer
+before the same network, which costs about as much again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,19 +18,21 @@ from torch import Tensor
 from fsrfer.comparison.measure import Faces as MeasuredFaces
 from fsrfer.comparison.measure import measure
 from fsrfer.comparison.methods import MethodMaker
+from fsrfer.comparison.restoring import RestoringNet, RestoringTrainer, restoring
 from fsrfer.errors import InputError
 from fsrfer.files import locked
 from fsrfer.losses.adversarial import adversarial_loss
 from fsrfer.losses.classification import distillation_loss
 from fsrfer.losses.weighting import classification_aware_weight
 from fsrfer.networks.discriminator import FeatureDiscriminator
+from fsrfer.networks.expression import ExpressionNetwork
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.training import loop
-from fsrfer.training.build import named_network
+from fsrfer.training.build import named_network, residual_net
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.classifier import network_plan
-from fsrfer.training.classifier_trainer import ClassifierPlan
+from fsrfer.training.classifier_trainer import ClassifierPlan, ClassifierTrainer
 from fsrfer.training.compute import descend, freeze
 from fsrfer.training.faces import Faces, TrainingData
 from fsrfer.training.lesson_trainer import LessonTrainer, feature_distance
@@ -55,6 +58,8 @@ class Arm:
         of_same: whether these are its features of the same view, not of the sharp face.
         adversarial: of a critic of these features (WGAN-div).
         reweight: the paper's weight of easily misclassified faces on all that follows the teacher.
+        pixels: of the distance of a restored picture from the face before it was shrunk; the arm has a restorer then, and
+            nothing of the teacher's.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Arm:
     of_same: bool = False
     adversarial: float = 0.0
     reweight: bool = False
+    pixels: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,13 @@ class Coefficients:
         answers: of following its answers.
         feature: of the distance from its features.
         adversarial: of the critic.
+        pixels: of the distance of restored pictures from the sharp ones.
     """
 
     answers: float = 2.3
     feature: float = 30.0
     adversarial: float = 0.03
+    pixels: float = 10.0
 
 
 def arms(of: Coefficients) -> tuple[Arm, ...]:
@@ -94,6 +102,7 @@ def arms(of: Coefficients) -> tuple[Arm, ...]:
         Arm("fsr-reweighted", "the same with re-weighting", sharp=of.answers, feature=of.feature, reweight=True),
         Arm("fsr-features-alone", f"{sr} without the teacher's answers", feature=of.feature),
         Arm("same-features-alone", "the teacher's features of the same view", feature=of.feature, of_same=True),
+        Arm("image-sr", "image super-resolution: a restored picture, from the votes", pixels=of.pixels),
     )
 
 
@@ -259,16 +268,26 @@ def run_study(fabric: Fabric, study: Study, lessons: Lessons, valid: Faces) -> l
 
 def _trained(
     fabric: Fabric, study: Study, lessons: Lessons, valid: Faces, arm: Arm, seed: int, folder: Path
-) -> ResidualNet:
-    recipe, (name, settings) = study.recipe, next(iter(study.recipe.networks.items()))
-    own = recipe.model_copy(update={"networks": {name: settings.model_copy(update={"seed": seed})}})
-    network = named_network(own, name)
+) -> ExpressionNetwork:
+    network, settings = _network(study, arm, seed), next(iter(study.recipe.networks.values()))
     if is_finished(folder):
         load_weights(network, folder / WEIGHTS_FILE)
         return network
     plan = ClassifierPlan(seed, lessons.sampler.plan, settings.optimizer, settings.loop, settings.size_loss)
-    trainer = StudyTrainer(fabric, plan, arm, named_network(own, name), lessons, valid)
+    trainer: ClassifierTrainer
+    if isinstance(network, RestoringNet):
+        trainer = RestoringTrainer(fabric, plan, arm.pixels, network, lessons, valid)
+    else:
+        trainer = StudyTrainer(fabric, plan, arm, network, lessons, valid)
     loop.run(fabric, trainer, settings.loop, folder, STAGE)
+    network = _network(study, arm, seed)
     network.load_state_dict(trainer.learnt())
     save_weights(network, folder / WEIGHTS_FILE)
     return network
+
+
+def _network(study: Study, arm: Arm, seed: int) -> ResidualNet | RestoringNet:
+    """What an arm trains, with its starting weights."""
+    settings, faces = next(iter(study.recipe.networks.values())), study.recipe.input
+    network = residual_net(seed, faces, settings.architecture, settings.uplift)
+    return restoring(network, faces.channels, seed) if arm.pixels else network

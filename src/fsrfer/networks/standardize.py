@@ -23,6 +23,6 @@ class Standardize(nn.Module):
         """Standardise each image over its channels and pixels."""
         pixels = faces.float()
         centred = pixels - pixels.mean((1, 2, 3), keepdim=True)
-        std = centred.square().mean((1, 2, 3), keepdim=True).sqrt()
-        floor = 255.0 * (pixels.shape[1] * pixels.shape[2] * pixels.shape[3]) ** -0.5
-        return centred / std.clamp(min=floor)
+        variance = centred.square().mean((1, 2, 3), keepdim=True)
+        floor = 255.0**2 / (pixels.shape[1] * pixels.shape[2] * pixels.shape[3])
+        return centred / variance.clamp(min=floor).sqrt()  # in this order: the root of 0 has no gradient

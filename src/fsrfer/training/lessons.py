@@ -118,7 +118,7 @@ class Lessons:
         Raises:
             DataError: its file cannot be read.
         """
-        path = self._path(int(batch_indices(seed, step, self.count, 1)))
+        path = self._path(self._number(seed, step))
         rows = own_rows(self.fabric, self.sampler.plan.batch_size)
         try:
             kept = {name: tensor.to(self.fabric.device) for name, tensor in load_file(path).items()}
@@ -128,6 +128,13 @@ class Lessons:
         except (OSError, SafetensorError, KeyError) as error:
             raise DataError(f"{path}: cannot be read ({error}); remove it, it is made again") from error
         return Lesson(views, same, sharp)
+
+    def sharp_faces(self, seed: int, step: int) -> Tensor:
+        """The faces of the same lesson before they were shrunk, at the student's size: N x C x S x S, values 0..255."""
+        return as_shown(self.sampler.sharp_faces(self._number(seed, step))[1])
+
+    def _number(self, seed: int, step: int) -> int:
+        return int(batch_indices(seed, step, self.count, 1))
 
     def _make(self, number: int) -> None:
         whole, views = self._drawn(self.sampler, number)
@@ -141,7 +148,7 @@ class Lessons:
             **self._ask("same", seen.faces),
         }
         if self.sharp:
-            tensors |= self._ask("sharp", torch.floor(shown + 0.5).contiguous(memory_format=torch.channels_last))
+            tensors |= self._ask("sharp", as_shown(shown))
         tensors = {name: gathered(self.fabric, tensor) for name, tensor in tensors.items()}
         if self.fabric.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -178,6 +185,11 @@ class Lessons:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:05}.safetensors"
+
+
+def as_shown(faces: Tensor) -> Tensor:
+    """Faces in whole grey values, as a picture has them; N x C x S x S."""
+    return torch.floor(faces + 0.5).contiguous(memory_format=torch.channels_last)
 
 
 def mixtures(views: Views, share: float, generator: torch.Generator) -> Views:

@@ -1,8 +1,8 @@
 """Does feature super-resolution pay? One network, one budget, one strong teacher, and what the network learns from it.
 
 Every arm has the same network, generator included, the same starting weights, and sees the very same views. What differs is
-what its losses ask for, so no arm costs more than another in use. One does: the rival that restores pictures has a restorer
-before the same network, which costs about as much again.
+what its losses ask for, so all cost the same in use, but one: the rival that restores pictures has a restorer before the same
+network, which costs about as much again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ class Coefficients:
         answers: of following its answers.
         feature: of the distance from its features.
         adversarial: of the critic.
-        pixels: of the distance of restored pictures from the sharp ones.
+        pixels: of the distance of restored pictures from the sharp ones; not tuned yet.
     """
 
     answers: float = 2.3

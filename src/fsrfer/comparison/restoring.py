@@ -15,7 +15,7 @@ from fsrfer.training.faces import Faces
 from fsrfer.training.lessons import Lessons
 
 CHANNELS, BLOCKS = 16, 2
-"""Of the restorer: it costs about as much as the study's network behind it."""
+"""Of the restorer: 0.015 GFLOP for a face of 48 pixels, where the study's network behind it takes 0.019 (`networks.cost`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Every arm has the same network, generator included, the same starting weights, and sees the very same views. What differs is
 what its losses ask for, so all cost the same in use, but one: the rival that restores pictures has a restorer before the same
-network, which costs about as much again.
+network, `restoring.py`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Is a model's accuracy to be had for less? A small model first, one view, or one network less for small faces.
+"""Is a model's accuracy to be had for less? A small model first, or one view.
 
     python benchmarks/cascade.py --data ferplus=DIR --json cascade.json
 
@@ -6,10 +6,8 @@ At each factor, for the validation faces:
 
     cascade T     the small model answers; faces of a probability below T are asked of the large model, whose answer counts
     mirror T      the large model; mirror images only of faces of a probability below T (of none: one view)
-    no first      the large model without its first network for faces of a smaller effective height
 
-All are compared with the large model where it averages every face with its mirror image. Cost is in operations of that. The
-large model's graph must be one that ``fsrfer train`` made of several networks.
+All are compared with the large model where it averages every face with its mirror image. Cost is in operations of that.
 """
 
 import argparse
@@ -22,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 from rich.console import Console
 from rich.table import Table
 
@@ -36,9 +33,6 @@ from measuring import readable, run
 MIRRORED_BELOW = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
-
-FIRST_SHARE = 0.788
-"""Of the operations of `default` that its first network takes, the fine one: 0.647 of 0.821 GFLOP."""
 
 COMPARED = ("accuracy", "macro_f1")
 
@@ -73,7 +67,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--small", default="fast", metavar="M", help="(%(default)s)")
     parser.add_argument("--large", default="default", metavar="M", help="(%(default)s)")
     parser.add_argument("--factors", type=parse_factors, default="1-8", help="(%(default)s)")
-    parser.add_argument("--heights", type=float, nargs="+", default=[16.0, 20.0], metavar="N", help="(16 and 20)")
     parser.add_argument("--folder", type=Path, default=Path("quantized"), help="keeps answers (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args()
@@ -82,7 +75,7 @@ def arguments() -> argparse.Namespace:
 def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     """Figures of each variant, of the large model itself first."""
     small, large = ExpressionModel(options.small, 1), ExpressionModel(options.large, 1)
-    once = changed(options.large, options.folder / "one-view.onnx", views=1)
+    once = one_view(options.large, options.folder / "one-view.onnx")
     seen, mirrored = faces.answers(once, factor), faces.answers(once, factor, mirrored=True)
     first, both = faces.answers(small, factor).probabilities, (seen.probabilities + mirrored.probabilities) / 2
     least = small.info.gflop * (2 if small.info.flip else 1) / (large.info.gflop * 2)
@@ -98,14 +91,6 @@ def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterat
     for threshold in THRESHOLDS:
         asked = first.max(1) < threshold
         yield f"cascade {threshold:g}", row(mixed(asked, both, first), least + float(asked.mean()))
-    without = changed(options.large, options.folder / "without-first.onnx", views=1, without_first=True)
-    views = [faces.answers(without, factor, turned).probabilities for turned in (False, True)]
-    for height in options.heights if seen.effective_px is not None else ():
-        low = seen.effective_px < height
-        yield (
-            f"no first below {height:g} px",
-            row(mixed(low, (views[0] + views[1]) / 2, both), 1 - FIRST_SHARE * float(low.mean())),
-        )
 
 
 def mixed(rows: NDArray[np.bool_], these: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -113,15 +98,9 @@ def mixed(rows: NDArray[np.bool_], these: NDArray[np.floating], others: NDArray[
     return np.where(rows[:, None], these, others)
 
 
-def changed(name: str, target: Path, views: int, without_first: bool = False) -> ExpressionModel:
-    """A model with another number of views, or whose first network has no say."""
-    model = onnx.load_from_string(read_model(name)[0])
-    if without_first:
-        (scores,) = (item for item in model.graph.initializer if item.name == "scores")
-        values = numpy_helper.to_array(scores).copy()
-        values.reshape(-1)[0] = -1e4
-        scores.CopyFrom(numpy_helper.from_array(values, "scores"))
-    write_model(model, replace(ExpressionModel(name, 1).info, flip=views > 1), target)
+def one_view(name: str, target: Path) -> ExpressionModel:
+    """A model that asks for no mirror image."""
+    write_model(onnx.load_from_string(read_model(name)[0]), replace(ExpressionModel(name, 1).info, flip=False), target)
     return ExpressionModel(target, 1)
 
 

@@ -50,7 +50,7 @@ class Task:
         kind: ``"peak"``, ``"model"``, ``"rival"`` or ``"generator"``.
         name: of it.
         faces: that one call answers; 1 for a peak.
-        gflop: 10^9 operations of a face, all views of it counted, two a multiply-add; None where it is not known.
+        gflop: 10^9 operations of a face in one view, two a multiply-add; None where it is not known.
         call: does it once.
     """
 
@@ -182,13 +182,13 @@ def single_node(
 
 
 def recognition(name: str, threads: int) -> list[Task]:
-    """A model of ours, from crops in memory to probabilities: all views, softmax and calibration among it."""
+    """A model of ours, from crops in memory to probabilities: one view of each, softmax and calibration among it."""
     model = ExpressionModel(name, threads)
     info, rng = model.info, np.random.default_rng(0)
     shape = (info.size, info.size) if info.colour == "grey" else (info.size, info.size, 3)
-    gflop = info.gflop * (2 if info.flip else 1)
     crops = {count: rng.integers(0, 256, (count, *shape), np.uint8) for count in BATCHES}
-    return [Task("model", name, count, gflop, partial(model.answers, crops[count])) for count in BATCHES]
+    one_view = partial(model.answers, mirror=False)  # whether a face is in doubt depends on the face
+    return [Task("model", name, count, info.gflop, partial(one_view, crops[count])) for count in BATCHES]
 
 
 def outside(name: str, path: Path, threads: int) -> list[Task]:

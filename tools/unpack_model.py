@@ -1,7 +1,7 @@
 """Write each network of an exported model as a finished run of its own, to be measured, started from, or taken as a member.
 
-    python tools/unpack_model.py default --recipe default --data ferplus=DIR -o networks
-    fsrfer evaluate networks/fine --data ferplus=DIR
+    python tools/unpack_model.py default --recipe default --data ferplus=DIR rafdb=DIR -o networks
+    fsrfer evaluate networks/small --data ferplus=DIR
     fsrfer train RECIPE --members networks/small ...
 
 Needs the extra ``train``. Export has folded the norms into the convolutions; views of training faces give each norm its

@@ -92,7 +92,8 @@ def quantize(
         the description of the new file.
 
     Raises:
-        ModelError: there is no such model, it is damaged, or in 8 bits fewer than `PROMISE` of its certain answers are right.
+        ModelError: there is no such model, it is damaged or in 8 bits already, or then fewer than `PROMISE` of its certain
+            answers are right.
     """
     before = ExpressionModel(name, threads=1)
     graph = in_8_bits(onnx.load_from_string(read_model(name)[0]), seen, method)
@@ -136,7 +137,12 @@ def in_8_bits(model: onnx.ModelProto, seen: UInt8Image, method: Method = "MinMax
         model: takes faces (float32, N x channels x size x size); it is not changed.
         seen: uint8, N x size x size (x 3): training faces at all sizes; what they make of each map tells its range.
         method: how the range is chosen.
+
+    Raises:
+        ModelError: its maps are in 8 bits already.
     """
+    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        raise ModelError("the model is in 8 bits already; take the one that it was made from")
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
     fold_constants(whole)

@@ -28,7 +28,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def fastest_precision() -> str:
     """``bf16-mixed`` where the GPU computes in it, or else the processor has matrix units for it (AMX); ``32-true`` elsewhere.
 
-    A processor with AVX2 alone takes thirteen times longer in bf16 than in 32 bits, one with AVX-512's bf16 half as long again.
+    A processor with AVX2 alone takes thirteen times longer in bf16 than in 32 bits; of two with AVX-512's bf16 one took half as
+    long again, the other little more than half as long.
     """
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"

@@ -41,6 +41,12 @@ def source(graph, tmp_path):
     return tmp_path / "source.onnx"
 
 
+def test_a_model_in_8_bits_is_not_quantised_again(graph, faces):
+    small = in_8_bits(graph, faces.pixels)
+    with pytest.raises(ModelError, match="in 8 bits already; take the one that it was made from"):
+        in_8_bits(small, faces.pixels)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_only_convolutions_of_several_channels_compute_in_8_bits(graph, faces, method):
     small = in_8_bits(graph, faces.pixels, method)

@@ -59,7 +59,7 @@ REFUSED = {
         ("networks.fine.label_share=0.5", "networks.fine: label_share, distillation and features need teachers"),
         (
             "export.members=['fine','fast']",
-            "export.members: fast is none of the networks fine, small, coarse",
+            "export.members: fast is none of the networks fine, small, coarse, narrow_first, narrow",
         ),
         ("export.members=['fine','fine']", "export.members: a network is named twice"),
         ("export.members=[]", "export.members: .*at least 1 item"),

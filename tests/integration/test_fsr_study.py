@@ -104,7 +104,7 @@ def trainer(fabric, arm, lessons):
     )
     if arm.pixels:
         network = restoring(named_network(STUDENT, "student"), 1, seed=1)
-        return RestoringTrainer(fabric, plan, arm.pixels, network, lessons, tiny_faces())
+        return RestoringTrainer(fabric, plan, arm.pixels, arm.sharp, network, lessons, tiny_faces())
     return StudyTrainer(fabric, plan, arm, named_network(STUDENT, "student"), lessons, tiny_faces())
 
 

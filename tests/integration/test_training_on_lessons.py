@@ -13,9 +13,8 @@ from fsrfer.recipes.schema import changed, save_recipe
 from fsrfer.training.build import named_network
 from fsrfer.training.classifier import network_plan
 from fsrfer.training.compute import open_fabric
-from fsrfer.training.lessons import Lessons, mixtures
+from fsrfer.training.lessons import Lessons
 from fsrfer.training.loop import Paused
-from fsrfer.training.views import Views
 from support.tiny_recipes import tiny_classifier
 from support.training_commands import losses, trained
 from support.training_parts import tiny_faces
@@ -80,40 +79,25 @@ def test_lessons_hold_what_the_first_teacher_sees_and_what_all_answer(fabric, tm
 
 
 def test_lessons_without_features_hold_answers_alone(fabric, tmp_path):
-    recipe = tiny_classifier("networks.second.lessons=2", "networks.second.mixed=0.5")
+    recipe = tiny_classifier("networks.second.lessons=2")
     teacher = named_network(recipe, "first")
     plan = network_plan(recipe, "second").views
-    lessons = Lessons(fabric, plan, tiny_faces(), [teacher], 0, 1, tmp_path, mixed=0.5)
+    lessons = Lessons(fabric, plan, tiny_faces(), [teacher], 0, 1, tmp_path)
     lessons.make_all([0])
     lesson = lessons.at(0, 0)
     assert lesson.same.features is None
     assert load_file(next(tmp_path.glob("*.safetensors"))).keys() == {
         "faces", "log2_px", "votes", "labels", "weights", "same",
     }  # fmt: skip
-    assert lesson.views.weights.tolist() == [0] * 7 + [1] * 7
     with torch.no_grad():
         torch.testing.assert_close(lesson.same.logits, teacher.eval()(lesson.views.faces), atol=1e-4, rtol=1e-4)
 
 
-def test_a_network_learns_from_mixtures(fabric, rafdb, tmp_path):
-    recipe = tiny_classifier("networks.second.lessons=3", "networks.second.mixed=0.5")
+def test_a_network_learns_from_answers_alone(fabric, rafdb, tmp_path):
+    recipe = tiny_classifier("networks.second.lessons=3")
     told = losses(trained(fabric, recipe, rafdb, tmp_path) / SECOND, "classifier")
     assert told[6, "distillation"] < told[1, "distillation"]
     assert (1, "features") not in told
-
-
-def test_mixtures_are_of_two_faces_and_have_no_label():
-    faces = torch.arange(4.0)[:, None, None, None].expand(4, 1, 2, 2) * 80
-    views = Views(faces, torch.tensor([1.0, 2.0, 4.0, 3.0]), torch.eye(7)[:4], torch.arange(4))
-    mixed = mixtures(views, 0.5, torch.Generator().manual_seed(0))
-    part = torch.rand(2, 1, 1, 1, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(mixed.faces[:2], (part * faces[:2] + (1 - part) * faces[2:]).round(), atol=1, rtol=0)
-    assert torch.equal(mixed.faces[2:], faces[2:])
-    assert mixed.log2_px.tolist() == [4, 3, 4, 3]
-    assert mixed.weights.tolist() == [0, 0, 1, 1]
-    assert mixed.votes is views.votes
-    assert views.weights is None
-    assert mixtures(views, 0.0, torch.Generator()) is views
 
 
 def test_lessons_are_made_in_sittings_too_and_the_end_is_the_same(finished, rafdb, tmp_path):

@@ -52,7 +52,7 @@ CLAIMS = (
     Claim("Weighting faces that are easily misclassified helps", "fsr-reweighted", "fsr"),
 )
 CONTROLS = (
-    Claim("Restoring the picture first helps", "image-sr", "votes"),
+    Claim("Restoring the picture first helps", "image-sr", "sharp-view"),
     Claim("A strong teacher helps: its answer to the same view", "same-view", "votes"),
     Claim("Its answer to the sharp face is a better one to follow", "sharp-view", "same-view"),
     Claim("Its features of the sharp face do without its answers", "fsr-features-alone", "votes"),

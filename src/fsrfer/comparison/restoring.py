@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
+from fsrfer.losses.classification import distillation_loss
 from fsrfer.networks.expression import ExpressionNetwork
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.networks.sr import ImageSuperResolver
@@ -64,29 +65,40 @@ def restoring(network: ResidualNet, in_channels: int, seed: int) -> RestoringNet
 
 
 class RestoringTrainer(ClassifierTrainer):
-    """A `ClassifierTrainer` on the views of lessons; its restorer learns from the face before it was shrunk and from the votes.
+    """A `ClassifierTrainer` on the views of lessons; its restorer learns from the face before it was shrunk, and from all that
+    the network behind it learns from.
 
     Args:
         fabric: where and how precisely to compute.
         plan: the experiment; its views are those of the lessons.
         pixels: coefficient of the distance from the sharp picture.
+        answers: of following the teacher's answer to it.
         network: with its starting weights.
-        lessons: their views, all made; what the teacher makes of them is not used.
+        lessons: what it learns from, all made, of sharp faces too; features are not used.
         valid: faces to watch.
     """
 
     def __init__(
-        self, fabric: Fabric, plan: ClassifierPlan, pixels: float, network: RestoringNet, lessons: Lessons, valid: Faces
+        self,
+        fabric: Fabric,
+        plan: ClassifierPlan,
+        pixels: float,
+        answers: float,
+        network: RestoringNet,
+        lessons: Lessons,
+        valid: Faces,
     ) -> None:
-        self.pixels, self.lessons = pixels, lessons
+        self.pixels, self.answers, self.lessons = pixels, answers, lessons
         super().__init__(fabric, plan, network, lessons.sampler.faces, valid)
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """The losses of the step's lesson, each with its coefficient."""
         with self.waits.fetching():
-            views, sharp = self.lessons.at(self.plan.seed, step).views, self.lessons.sharp_faces(self.plan.seed, step)
-        output = self.analyse(views.faces)
+            lesson, sharp = self.lessons.at(self.plan.seed, step), self.lessons.sharp_faces(self.plan.seed, step)
+        assert lesson.sharp is not None
+        output = self.analyse(lesson.views.faces)
         assert isinstance(output, RestoredOutput)
-        losses = self.label_losses(output, views)
+        losses = self.label_losses(output, lesson.views)
+        losses["sharp"] = self.answers * distillation_loss(output.logits.float(), lesson.sharp.logits, temperature=1.0)
         losses["pixels"] = self.pixels * F.l1_loss(output.restored.float() / 255, sharp / 255)
         return losses

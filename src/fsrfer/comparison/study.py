@@ -59,7 +59,7 @@ class Arm:
         adversarial: of a critic of these features (WGAN-div).
         reweight: the paper's weight of easily misclassified faces on all that follows the teacher.
         pixels: of the distance of a restored picture from the face before it was shrunk; the arm has a restorer then, and
-            nothing of the teacher's.
+            `sharp` alone of the teacher's.
     """
 
     name: str
@@ -102,7 +102,9 @@ def arms(of: Coefficients) -> tuple[Arm, ...]:
         Arm("fsr-reweighted", "the same with re-weighting", sharp=of.answers, feature=of.feature, reweight=True),
         Arm("fsr-features-alone", f"{sr} without the teacher's answers", feature=of.feature),
         Arm("same-features-alone", "the teacher's features of the same view", feature=of.feature, of_same=True),
-        Arm("image-sr", "image super-resolution: a restored picture, from the votes", pixels=of.pixels),
+        Arm(
+            "image-sr", "image super-resolution: the sharp picture, and that answer", sharp=of.answers, pixels=of.pixels
+        ),
     )
 
 
@@ -208,7 +210,7 @@ class Study:
 
 def untaught(recipe: ClassifierRecipe) -> ClassifierRecipe:
     """A recipe without teachers of its own: what is learnt from one, each arm says."""
-    unweighted = dict.fromkeys(("label_share", "distillation", "features", "mixed"), 0.0)
+    unweighted = dict.fromkeys(("label_share", "distillation", "features"), 0.0)
     nothing = {"teachers": [], "lessons": 0, "start": "", **unweighted}
     networks = {name: settings.model_copy(update=nothing) for name, settings in recipe.networks.items()}
     return recipe.model_copy(update={"networks": networks})
@@ -276,7 +278,7 @@ def _trained(
     plan = ClassifierPlan(seed, lessons.sampler.plan, settings.optimizer, settings.loop, settings.size_loss)
     trainer: ClassifierTrainer
     if isinstance(network, RestoringNet):
-        trainer = RestoringTrainer(fabric, plan, arm.pixels, network, lessons, valid)
+        trainer = RestoringTrainer(fabric, plan, arm.pixels, arm.sharp, network, lessons, valid)
     else:
         trainer = StudyTrainer(fabric, plan, arm, network, lessons, valid)
     loop.run(fabric, trainer, settings.loop, folder, STAGE)

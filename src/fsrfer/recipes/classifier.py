@@ -37,9 +37,6 @@ class NetworkSettings(Section):
     lessons: int = Field(
         ge=0, description="batches of views that are made once, with this map or the teachers' answer, and learnt from"
     )
-    mixed: Share = Field(
-        description="share of their views that are mixtures of two faces, for which only the teachers' answers count"
-    )
     start: str = Field(
         description="network whose weights it starts from: one above it, or of a teacher of another recipe; empty for none"
     )
@@ -53,7 +50,7 @@ class NetworkSettings(Section):
     def taught(self) -> tuple[object, ...]:
         """All that lessons depend on beside a seed and what the recipe says of all networks."""
         places = (self.architecture.stem_stride, len(self.architecture.widths))  # they decide the last map's side
-        kept = (bool(self.distillation), bool(self.features), self.mixed)
+        kept = (bool(self.distillation), bool(self.features))
         return (self.teachers, self.label_share, kept, self.lessons, self.loop.batch_size, places)
 
     def is_built_like(self, other: "NetworkSettings") -> bool:
@@ -71,8 +68,6 @@ class NetworkSettings(Section):
             raise ValueError("features are followed from lessons, of which there are none")
         if self.lessons and not (self.features or self.distillation):
             raise ValueError("nothing is learnt from lessons: features and distillation are 0")
-        if self.mixed and not (self.lessons and self.distillation):
-            raise ValueError("mixtures are taught by answers in lessons: lessons and distillation must be above 0")
         if len(set(self.teachers)) < len(self.teachers):
             raise ValueError("teachers: one is named twice")
         return self

@@ -290,8 +290,7 @@ def _trainer(
     first = recipe.first_taught_like(name)
     views, made = network_plan(recipe, first).views, folder / NETWORKS / first / LESSONS
     side = last_side(network, data.train) if plan.features else 0
-    mixed = recipe.networks[name].mixed
-    lessons = Lessons(fabric, views, data.train, asked, side, count, made, mixed=mixed)
+    lessons = Lessons(fabric, views, data.train, asked, side, count, made)
     lessons.make_all(lessons.missing())
     return LessonTrainer(fabric, plan, network, lessons, data.valid)
 

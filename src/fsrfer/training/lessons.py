@@ -5,7 +5,7 @@ Knowledge Distillation", Shen and Xing, ECCV 2022).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from fsrfer.networks.residual import ResidualNet
 from fsrfer.training.compute import compiled, freeze, gathered, own_rows, place, time_is_up
 from fsrfer.training.faces import Faces, as_maps
 from fsrfer.training.loop import Paused
-from fsrfer.training.randomness import batch_indices, generator
+from fsrfer.training.randomness import batch_indices
 from fsrfer.training.views import ViewPlan, Views, ViewSampler
 
 
@@ -68,7 +68,6 @@ class Lessons:
         folder: of their files.
         sharp: whether the teachers are asked of the sharp faces too.
         shown: the same faces at the teachers' size and colour, where these are others than the student's.
-        mixed: share of the views that are mixtures, `mixtures`.
     """
 
     def __init__(
@@ -83,9 +82,7 @@ class Lessons:
         *,
         sharp: bool = False,
         shown: Faces | None = None,
-        mixed: float = 0.0,
     ) -> None:
-        self.mixed = mixed
         self.fabric, self.side, self.count, self.folder, self.sharp = fabric, side, count, folder, sharp
         self.sampler = ViewSampler(fabric, plan, faces)
         self.shown = self.sampler if shown is None else ViewSampler(fabric, plan, shown)
@@ -158,8 +155,7 @@ class Lessons:
     def _drawn(self, sampler: ViewSampler, number: int) -> tuple[Tensor, Views]:
         """Faces before they are shrunk, and their views; chances depend on the number alone, so all sizes have the same."""
         indices, drawn = sampler.sharp_faces(number)
-        views = sampler.collect([sampler.first_view(drawn, indices, number)], indices)
-        return drawn, mixtures(views, self.mixed, generator(sampler.plan.seed, "mixed", number))
+        return drawn, sampler.collect([sampler.first_view(drawn, indices, number)], indices)
 
     @torch.no_grad()
     def _ask(self, name: str, faces: Tensor) -> dict[str, Tensor]:
@@ -190,33 +186,6 @@ class Lessons:
 def as_shown(faces: Tensor) -> Tensor:
     """Faces in whole grey values, as a picture has them; N x C x S x S."""
     return torch.floor(faces + 0.5).contiguous(memory_format=torch.channels_last)
-
-
-def mixtures(views: Views, share: float, generator: torch.Generator) -> Views:
-    """Views of which the first ones are mixtures of two faces: they have no label, but teachers answer to them.
-
-    Teachers may know by heart what to say to their own training faces; what they say to mixtures tells a student how they
-    judge ("Knowledge distillation: A good teacher is patient and consistent", Beyer et al., CVPR 2022, arXiv:2106.05237).
-
-    Args:
-        views: N, one process's.
-        share: of the views, 0..1. Each is mixed with the one that is as far behind it in the batch.
-        generator: of their parts.
-
-    Returns:
-        the same, with weight 0 for mixtures, whose effective size is the larger one's: they have its detail.
-    """
-    count = int(share * len(views.faces))
-    if not count:
-        return views
-    part = torch.rand(count, 1, 1, 1, generator=generator).to(views.faces.device)
-    faces, log2_px = views.faces.clone(), views.log2_px.clone()
-    weights = torch.ones_like(log2_px) if views.weights is None else views.weights.clone()
-    other, other_px = views.faces.roll(-count, 0)[:count], views.log2_px.roll(-count, 0)[:count]
-    faces[:count] = torch.floor(part * faces[:count] + (1 - part) * other + 0.5)
-    log2_px[:count] = torch.maximum(log2_px[:count], other_px)
-    weights[:count] = 0
-    return replace(views, faces=faces, log2_px=log2_px, weights=weights)
 
 
 @torch.no_grad()

@@ -84,10 +84,11 @@ def test_accuracy_does_not_fall(model: str, valid_faces: FaceDataset) -> None:
         assert (rows.argmax(1) == labels).mean() >= floor, f"x{factor}"
 
 
-def test_default_in_8_bits_answers_as_default_does(valid_faces: FaceDataset) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_in_8_bits_answers_as_the_whole_one_does(model: str, valid_faces: FaceDataset) -> None:
     sharp = [valid_faces.load(index) for index in range(100)]
     crops = [shrink_and_restore(face, factor) for factor in (1, 4) for face in sharp]
-    whole, small = (Recognizer(model).probabilities(crops) for model in ("default", "default-int8"))
+    whole, small = (Recognizer(name).probabilities(crops) for name in (model, f"{model}-int8"))
     assert (whole.argmax(1) == small.argmax(1)).mean() >= 0.95
     assert np.abs(whole - small).mean() < 0.02
 

@@ -81,7 +81,7 @@ class Coefficients:
         answers: of following its answers.
         feature: of the distance from its features.
         adversarial: of the critic.
-        pixels: of the distance of restored pictures from the sharp ones; not tuned yet.
+        pixels: of the distance of restored pictures from the sharp ones.
     """
 
     answers: float = 2.3

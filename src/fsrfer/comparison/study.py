@@ -103,7 +103,10 @@ def arms(of: Coefficients) -> tuple[Arm, ...]:
         Arm("fsr-features-alone", f"{sr} without the teacher's answers", feature=of.feature),
         Arm("same-features-alone", "the teacher's features of the same view", feature=of.feature, of_same=True),
         Arm(
-            "image-sr", "image super-resolution: the sharp picture, and that answer", sharp=of.answers, pixels=of.pixels
+            "image-sr",
+            "image super-resolution: the sharp picture, the teacher's answer to it",
+            sharp=of.answers,
+            pixels=of.pixels,
         ),
     )
 

@@ -1,7 +1,8 @@
 """What a model answers to the faces of a data set at each factor, kept from one call of a benchmark to the next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset
+from fsrfer.errors import InputError
 from fsrfer.evaluation.metrics import score
 from fsrfer.images import resize, shrink_and_restore
 from fsrfer.recognition.faces import CropModel
-from fsrfer.recognition.model import Answers
+from fsrfer.recognition.model import Answers, ExpressionModel
 from fsrfer.types import UInt8Image
 
 
@@ -44,16 +46,25 @@ class Faces:
         """int64, N."""
         return self.dataset.labels
 
-    def answers(self, model: CropModel, factor: float, mirrored: bool = False) -> Answers:
-        """Of all faces, or of their mirror images, shrunk by a factor, enlarged again, and brought to the model's size."""
-        about = f"{model.sha256[:16]}-{self.name.replace(' ', '-')}-x{factor:g}{'-mirrored' if mirrored else ''}"
+    def answers(self, model: CropModel, factor: float) -> Answers:
+        """Of all faces, shrunk by a factor, enlarged again, and brought to the model's size."""
+        return self._kept(model, factor, "", model.answers)
+
+    def views(self, model: ExpressionModel, factor: float) -> tuple[Answers, Answers]:
+        """Of the same faces as they are, and of their mirror images alone."""
+        return (
+            self._kept(model, factor, "-one-view", partial(model.answers, mirror=False)),
+            self._kept(model, factor, "-mirrored", lambda crops: model.answers(crops[:, :, ::-1], mirror=False)),
+        )
+
+    def _kept(self, model: CropModel, factor: float, what: str, answer: Callable[[UInt8Image], Answers]) -> Answers:
+        about = f"{model.sha256[:16]}-{self.name.replace(' ', '-')}-x{factor:g}{what}"
         kept = self.cache and self.cache / f"{about}.npz"
         if kept and kept.is_file():
             with np.load(kept) as opened:
                 rows = dict(opened)
             return Answers(rows["probabilities"], rows.get("effective_px"))
-        crops = np.stack(list(self._crops(model, factor)))
-        answers = model.answers(crops[:, :, ::-1] if mirrored else crops)
+        answers = answer(np.stack(list(self._crops(model, factor))))
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
             rows = {"probabilities": answers.probabilities}
@@ -66,6 +77,18 @@ class Faces:
         side = (model.info.size, model.info.size)
         for index in range(len(self.dataset)):
             yield resize(shrink_and_restore(model.prepare(self.dataset.load(index)), factor), side)
+
+
+def part_of(text: str) -> tuple[str, str]:
+    """``NAME=DIR:PART`` as data set and part.
+
+    Raises:
+        InputError: no part is named.
+    """
+    word, _, part = text.rpartition(":")
+    if not word:
+        raise InputError(f"--data {text}: name the part too, such as ferplus=DIR:valid")
+    return word, part
 
 
 def figures(probabilities: NDArray[np.floating], labels: NDArray[np.int64], certain_from: float) -> dict[str, float]:

@@ -14,20 +14,17 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from answers import Faces, figures
 from fsrfer.cli.evaluate import parse_factors
-from fsrfer.export.onnx import write_model
 from fsrfer.files import write_text
-from fsrfer.recognition.model import ExpressionModel, read_model
+from fsrfer.recognition.model import ExpressionModel
 from measuring import readable, run
 
 MIRRORED_BELOW = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -75,8 +72,7 @@ def arguments() -> argparse.Namespace:
 def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     """Figures of each variant, of the large model itself first."""
     small, large = ExpressionModel(options.small, 1), ExpressionModel(options.large, 1)
-    once = one_view(options.large, options.folder / "one-view.onnx")
-    seen, mirrored = faces.answers(once, factor), faces.answers(once, factor, mirrored=True)
+    seen, mirrored = faces.views(large, factor)
     first, both = faces.answers(small, factor).probabilities, (seen.probabilities + mirrored.probabilities) / 2
     least = small.info.gflop * (2 if small.info.flip else 1) / (large.info.gflop * 2)
 
@@ -96,12 +92,6 @@ def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterat
 def mixed(rows: NDArray[np.bool_], these: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
     """These answers for the rows, the others elsewhere."""
     return np.where(rows[:, None], these, others)
-
-
-def one_view(name: str, target: Path) -> ExpressionModel:
-    """A model that asks for no mirror image."""
-    write_model(onnx.load_from_string(read_model(name)[0]), replace(ExpressionModel(name, 1).info, flip=False), target)
-    return ExpressionModel(target, 1)
 
 
 def worst(report: dict[str, dict[str, Row]]) -> dict[str, Row]:

@@ -21,7 +21,7 @@ import onnx
 from rich.console import Console
 from rich.table import Table
 
-from answers import Faces, figures
+from answers import Faces, figures, part_of
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.data import readers
 from fsrfer.export.onnx import write_model
@@ -76,12 +76,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("quantized"), help="keeps files, answers (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args()
-
-
-def part_of(word: str) -> tuple[str, str]:
-    """NAME=DIR:PART, taken apart."""
-    source, _, part = word.rpartition(":")
-    return source, part
 
 
 def in_8(name: str, ranges: Method, options: argparse.Namespace) -> Path:

@@ -126,7 +126,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rival", nargs="+", default=[], type=named_path, metavar="NAME=ONNX", help="see outside/convert.py"
     )
-    parser.add_argument("--recipe", default="default", help="whose first network's generator is timed (%(default)s)")
+    parser.add_argument("--recipe", default="default", help="whose model's first generator is timed (%(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of everything (one a core)")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="at least 2 (%(default)s)")
     parser.add_argument("--slice", type=float, default=0.1, metavar="S", help="seconds a turn, about (%(default)s)")
@@ -207,10 +207,12 @@ def generators(recipe_name: str) -> list[Task]:
     recipe = load_recipe(recipe_name)
     if not isinstance(recipe, ClassifierRecipe):
         raise FsrferError(f"--recipe {recipe_name}: of another kind; name one such as default")
-    settings = next(iter(recipe.networks.values()))
+    settings = recipe.networks[recipe.export.members[0]]
     architecture, uplift = settings.architecture, settings.uplift
     if not uplift.blocks:
-        raise FsrferError(f"--recipe {recipe_name}: its first network has no generator; name one such as default")
+        raise FsrferError(
+            f"--recipe {recipe_name}: the first network of its model has no generator; name one such as default"
+        )
     paper = FeatureGenerator().eval()
     channels, side = (
         architecture.widths[-1],

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from fsrfer.networks.sr import ImageSuperResolver
 from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.training import build, loop
-from fsrfer.training.average import moving_average
+from fsrfer.training.average import MovingAverage
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.compute import compiled, descend, freeze, mean_over_processes, open_optimizer
 from fsrfer.training.faces import Faces, TrainingData, as_maps
@@ -32,7 +32,7 @@ class ImageSrTrainer:
         self.restorer = fabric.to_device(restorer)
         self.compute, self.waits = compiled(fabric, self.restorer), Waits(fabric.device)
         self.optimizer = open_optimizer(restorer, self.settings.optimizer)
-        self.average = moving_average(restorer, self.settings.optimizer.ema_decay)
+        self.average = MovingAverage(restorer, self.settings.optimizer.ema_decay)
         self.sampler = PairSampler(fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="image-sr")
 
     def train_step(self, step: int) -> dict[str, Tensor]:
@@ -49,7 +49,7 @@ class ImageSrTrainer:
             restored = self.compute(pairs.lr / 255)
         loss = F.l1_loss(restored.float(), pairs.hr / 255)
         descend(self.fabric, loss, self.restorer, self.optimizer)
-        self.average.update_parameters(self.restorer)
+        self.average.update(self.restorer)
         return {"loss": mean_over_processes(self.fabric, loss)}
 
     @torch.no_grad()

@@ -27,7 +27,7 @@ class Draws:
 
     def to(self, device: torch.device) -> "Draws":
         """The same on another device."""
-        return Draws(*(getattr(self, item.name).to(device) for item in fields(self)))
+        return Draws(*(getattr(self, item.name).to(device, non_blocking=True) for item in fields(self)))
 
 
 def draw(count: int, settings: AugmentationSettings, generator: torch.Generator) -> Draws:

@@ -1,25 +1,37 @@
 """The moving average of a network's weights, which classifies better than the last weights do."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 
-def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+class MovingAverage(nn.Module):
     """An exponential moving average of all floating-point tensors of a network, batch-norm statistics included.
 
+    `torch.optim.swa_utils.AveragedModel` would wait for an accelerator once a tensor and step; here all tensors move at once.
+
     Args:
-        network: whose state is followed; ``module`` of the average carries the averaged weights.
+        network: whose state is followed; ``module`` carries the averaged weights.
         decay: weight of the past, 0..1; early on it is lower, so that the start is soon forgotten. 0 follows exactly.
     """
 
-    @torch.no_grad()
-    def update(averaged: Tensor, present: Tensor, count: Tensor | int) -> Tensor:
-        if not averaged.is_floating_point():
-            return present
-        past = torch.as_tensor((1 + count) / (10 + count)).clamp(max=decay)
-        return averaged.lerp(present, (1 - past).to(averaged))
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+        self.module = copy.deepcopy(network).requires_grad_(requires_grad=False)
+        self.register_buffer("updates", torch.tensor(0))  # stays with the processor, which reads it
 
-    average = AveragedModel(network, avg_fn=update, use_buffers=True)
-    average.requires_grad_(False)
-    return average
+    updates: Tensor
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Follow the network's present state; the first time, take it as it is."""
+        count = int(self.updates)
+        present = 1 - min(self.decay, (1 + count) / (10 + count)) if count else 1.0
+        mine, theirs = self.module.state_dict(), network.state_dict()
+        followed = [name for name, value in mine.items() if value.is_floating_point()]
+        torch._foreach_lerp_([mine[name] for name in followed], [theirs[name] for name in followed], present)
+        for name in mine.keys() - set(followed):
+            mine[name].copy_(theirs[name])
+        self.updates += 1

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from fsrfer.losses.classification import classification_loss, distillation_loss
 from fsrfer.networks.expression import ExpressionNetwork, ExpressionOutput
 from fsrfer.recipes.sections import LoopSettings, OptimizerSettings
-from fsrfer.training.average import moving_average
+from fsrfer.training.average import MovingAverage
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.compute import compiled, descend, mean_over_processes, open_optimizer, place
 from fsrfer.training.faces import Faces, as_maps
@@ -76,7 +76,7 @@ class ClassifierTrainer:
         self.waits = Waits(fabric.device)
         self.views = ViewSampler(fabric, plan.views, train)
         self.optimizer = open_optimizer(network, plan.optimizer)
-        self.average = moving_average(network, plan.optimizer.ema_decay)
+        self.average = MovingAverage(network, plan.optimizer.ema_decay)
 
     @property
     def parts(self) -> Mapping[str, Stateful]:
@@ -93,7 +93,7 @@ class ClassifierTrainer:
         seed_everything(self.plan.seed, f"layers/{self.fabric.global_rank}", step)
         losses = self.losses(step)
         descend(self.fabric, torch.stack(list(losses.values())).sum(), self.network, self.optimizer)
-        self.average.update_parameters(self.network)
+        self.average.update(self.network)
         return {name: mean_over_processes(self.fabric, value) for name, value in losses.items()}
 
     def losses(self, step: int) -> dict[str, Tensor]:

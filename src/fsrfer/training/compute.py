@@ -91,6 +91,7 @@ def open_fabric(
     if nodes > 1:
         _require_address(fabric)
         _require_interface()
+    torch.backends.cudnn.benchmark = True  # batches have one shape, whose quickest convolution is worth a search
     with told_of_others(devices * nodes):
         fabric.launch()
     return fabric

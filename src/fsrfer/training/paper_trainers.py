@@ -17,7 +17,7 @@ from fsrfer.networks.covpool import CovPoolModel
 from fsrfer.networks.discriminator import FeatureDiscriminator
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.recipes.paper import PaperRecipe
-from fsrfer.training.average import moving_average
+from fsrfer.training.average import MovingAverage
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.compute import compiled, descend, mean_over_processes
 from fsrfer.training.faces import Faces, as_maps
@@ -147,7 +147,7 @@ class AdversarialTrainer:
         self.compute, self.waits = compiled(fabric, self.generator), Waits(fabric.device)
         self.g_optimizer = torch.optim.Adam(generator.parameters(), lr=rate, betas=betas)
         self.d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=rate, betas=betas)
-        self.average = moving_average(generator, self.settings.ema_decay)
+        self.average = MovingAverage(generator, self.settings.ema_decay)
         self.sampler = PairSampler(
             fabric, train, recipe.factors, flip=recipe.flip, seed=recipe.seed, stage="adversarial"
         )
@@ -167,7 +167,7 @@ class AdversarialTrainer:
         if self.settings.weight > 0:
             losses["d_loss"] = self.d_step(features, feat_sr, weights)
         losses.update(self.g_step(features, feat_sr, output_sr.hidden, weights))
-        self.average.update_parameters(self.generator)
+        self.average.update(self.generator)
         return losses
 
     def d_step(self, features: Features, feat_sr: Tensor, weights: Tensor | None) -> Tensor:

@@ -1,17 +1,17 @@
 import pytest
 from torch import nn
 
-from fsrfer.training.average import moving_average
+from fsrfer.training.average import MovingAverage
 
 
 def after(values, decay):
     """The average, and its network, after updates by which weight and running mean are these values."""
     network = nn.BatchNorm1d(1)
-    average, state = moving_average(network, decay), network.state_dict()  # its tensors are the network's own
+    average, state = MovingAverage(network, decay), network.state_dict()  # its tensors are the network's own
     for count, value in enumerate(values, 1):
         for name, number in (("weight", value), ("running_mean", value), ("num_batches_tracked", count)):
             state[name].fill_(number)
-        average.update_parameters(network)
+        average.update(network)
     return average.module, network
 
 

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from fsrfer.data.dataset import check_pictures
     from fsrfer.evaluation.by_factor import by_camera, plainly, probabilities_at
     from fsrfer.evaluation.certainty import selective_accuracy
-    from fsrfer.evaluation.metrics import score
+    from fsrfer.evaluation.metrics import calibration_error_by_chance, score
     from fsrfer.files import check_outputs, write_text
 
     factors = parse_factors(options.factors)
@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         )
         report[f"x{factor:g}"] = {
             **score(dataset.labels, probabilities).to_dict(),
+            "calibration_error_by_chance": calibration_error_by_chance(probabilities),
             "certain_accuracy": certain_accuracy,
             "certain_share": certain_share,
         }
@@ -165,7 +166,7 @@ def _table(report: dict[str, Any], title: str) -> Any:
         "accuracy",
         "95% interval",
         "macro-F1",
-        "calibration error",
+        "calibration error (by chance)",
         "certain",
         "right when certain",
     )
@@ -179,7 +180,7 @@ def _table(report: dict[str, Any], title: str) -> Any:
             f"{row['accuracy']:.1%}",
             f"{low:.1%} - {high:.1%}",
             f"{row['macro_f1']:.1%}",
-            f"{row['calibration_error']:.1%}",
+            f"{row['calibration_error']:.1%} ({row['calibration_error_by_chance'][0]:.1%})",
             f"{row['certain_share']:.0%}",
             "-" if right is None else f"{right:.1%}",
         )

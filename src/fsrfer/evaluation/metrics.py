@@ -109,6 +109,35 @@ def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float
     return float(np.abs(gaps).sum() / len(labels))
 
 
+def calibration_error_by_chance(
+    probabilities: NDArray[np.floating], draws: int = 200, seed: int = 0
+) -> tuple[float, float]:
+    """The `calibration_error` of probabilities that are perfectly honest, on as many faces.
+
+    With few faces no bin is as often right as it says, so the error has a floor above 0. Labels are drawn from the
+    probabilities themselves.
+
+    Args:
+        probabilities: N x classes, rows that sum to 1.
+        draws: of all labels.
+        seed: of the draws.
+
+    Returns:
+        its mean, and what it stays below in 95 of 100 draws, 0..1.
+
+    Example:
+        >>> calibration_error_by_chance(np.eye(3))  # certain answers, of which none is ever wrong
+        (0.0, 0.0)
+    """
+    rng, below = np.random.default_rng(seed), probabilities.cumsum(1)
+    last = probabilities.shape[1] - 1
+    errors = []
+    for _ in range(draws):
+        labels = (rng.random((len(below), 1)) >= below).sum(1).clip(max=last)
+        errors.append(calibration_error(labels, probabilities))
+    return float(np.mean(errors)), float(np.percentile(errors, 95))
+
+
 def soft_confusion(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Soft confusion of calibration faces of one height: what `fsrfer.group.quantification` corrects groups by.
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fsrfer.evaluation.by_factor import by_camera, probabilities_at
-from fsrfer.evaluation.metrics import calibration_error, score, wilson_interval
+from fsrfer.evaluation.metrics import calibration_error, calibration_error_by_chance, score, wilson_interval
 from fsrfer.images import shrink_and_restore
 
 
@@ -80,3 +80,13 @@ def test_faces_are_shrunk_one_by_one_and_in_order():
     assert probabilities.shape == (5, 7)
     for face, degraded in zip(faces, seen, strict=True):
         np.testing.assert_array_equal(degraded, shrink_and_restore(face, 3.0))
+
+
+def test_even_honest_probabilities_have_a_calibration_error_that_falls_with_the_number_of_faces():
+    fair = np.full((400, 2), 0.5)
+    # One bin: the error is |k/400 - 1/2| of k heads, 0.4/20 in the mean and below 1.96 * 0.5/20 in 95 of 100 draws.
+    mean, most = calibration_error_by_chance(fair, draws=4000)
+    assert mean == pytest.approx(np.sqrt(2 / np.pi) * 0.5 / 20, rel=0.05)
+    assert most == pytest.approx(1.96 * 0.5 / 20, rel=0.06)
+    assert calibration_error_by_chance(fair[:100], draws=4000)[0] == pytest.approx(2 * mean, rel=0.08)
+    assert calibration_error_by_chance(fair) == calibration_error_by_chance(fair)

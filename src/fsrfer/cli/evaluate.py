@@ -166,7 +166,7 @@ def _table(report: dict[str, Any], title: str) -> Any:
         "accuracy",
         "95% interval",
         "macro-F1",
-        "calibration error (by chance)",
+        "cal. error (by chance)",
         "certain",
         "right when certain",
     )
@@ -178,7 +178,7 @@ def _table(report: dict[str, Any], title: str) -> Any:
         table.add_row(
             factor,
             f"{row['accuracy']:.1%}",
-            f"{low:.1%} - {high:.1%}",
+            f"{low:.1%}-{high:.1%}",
             f"{row['macro_f1']:.1%}",
             f"{row['calibration_error']:.1%} ({row['calibration_error_by_chance'][0]:.1%})",
             f"{row['certain_share']:.0%}",

@@ -87,7 +87,7 @@ def part_of(text: str) -> tuple[str, str]:
     """
     word, _, part = text.rpartition(":")
     if not word:
-        raise InputError(f"--data {text}: name the part too, such as ferplus=DIR:valid")
+        raise InputError(f"{text}: name the part too, such as ferplus=DIR:valid")
     return word, part
 
 

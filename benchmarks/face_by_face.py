@@ -1,4 +1,4 @@
-"""How much oftener models are right than another one on the same faces, and how far seeds of one recipe lie apart.
+"""How much more often models are right than another one on the same faces, and how far seeds of one recipe lie apart.
 
     python benchmarks/face_by_face.py runs/seed16/model.onnx --against default --data ferplus=DIR:valid rafdb=DIR:test
     python benchmarks/face_by_face.py default runs/seed16/model.onnx runs/seed17/model.onnx --seeds --data ferplus=DIR:valid

@@ -114,6 +114,9 @@ def arguments() -> argparse.Namespace:
 
 def measured(fabric: Machine, recipe: ClassifierRecipe, name: str, first: int, steps: int) -> Speed:
     """Train one network for a few steps."""
+    cuda = fabric.device.type == "cuda"
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
     trainer = _trainer(fabric, recipe, name)
     start = time.perf_counter()
     waits = _first_steps(trainer, first)
@@ -123,7 +126,6 @@ def measured(fabric: Machine, recipe: ClassifierRecipe, name: str, first: int, s
         losses = trainer.train_step(step)
     torch.stack(list(losses.values())).tolist()  # read once, so that all is done
     seconds, busy = time.perf_counter() - begun, time.process_time() - busy
-    cuda = fabric.device.type == "cuda"
     return Speed(
         network=name,
         precision=fabric.strategy.precision.precision,

@@ -5,7 +5,7 @@ from fsrfer.recipes.schema import bundled_recipes, changed, load_recipe, save_re
 
 
 def test_every_bundled_recipe_is_valid_and_survives_a_round_trip(tmp_path):
-    assert bundled_recipes() == ["comparison", "default", "fast", "paper", "paper-small", "taught", "wide"]
+    assert bundled_recipes() == ["comparison", "default", "fast", "larger", "paper", "paper-small", "taught", "wide"]
     for name in bundled_recipes():
         recipe = load_recipe(name)
         save_recipe(recipe, tmp_path / "recipe.toml")

@@ -3,9 +3,10 @@
     python benchmarks/training_speed.py --recipe default --networks narrow small --precision 32-true bf16-mixed
     python benchmarks/training_speed.py --recipe taught --compile off on --json training-speed.json
 
-The trainer is that of ``fsrfer train``. Faces are made up: the cost does not depend on what they show. Teachers are asked where
-a recipe has them answer in every step, and are untrained. Beside the time that passes stands the processors' own, all threads
-added up, which other work on the machine lengthens less. On a GPU it is told where in a step the processor waited for it.
+The trainer is that of ``fsrfer train``. Faces are made up: the cost does not depend on what they show. Teachers, of another
+recipe too, are asked where a recipe has them answer in every step, and are untrained. Beside the time that passes stands the
+processors' own, all threads added up, which other work on the machine lengthens less. On a GPU it is told where in a step the
+processor waited for it.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 from torch.nn import functional as F
 
 from fsrfer.errors import FsrferError
@@ -29,8 +31,8 @@ from fsrfer.labels import EXPRESSIONS
 from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe
-from fsrfer.training.build import named_network
-from fsrfer.training.classifier import network_plan
+from fsrfer.training.build import joined, named_network
+from fsrfer.training.classifier import network_plan, outside_recipe
 from fsrfer.training.classifier_trainer import ClassifierTrainer
 from fsrfer.training.compute import Machine, fastest_precision, freeze, open_fabric, place
 from fsrfer.training.faces import Faces
@@ -179,9 +181,17 @@ def as_table(speeds: list[Speed]) -> Table:
 
 def _trainer(fabric: Machine, recipe: ClassifierRecipe, name: str) -> ClassifierTrainer:
     settings, faces = recipe.networks[name], _made_faces(recipe)
-    asked = [one for one in settings.teachers if settings.distillation and one in recipe.networks]
-    teachers = [place(fabric, freeze(named_network(recipe, one))) for one in asked]
+    asked = settings.teachers if settings.distillation else []
+    teachers = [place(fabric, freeze(_untrained(recipe, one))) for one in asked]
     return ClassifierTrainer(fabric, network_plan(recipe, name), named_network(recipe, name), faces, faces, teachers)
+
+
+def _untrained(recipe: ClassifierRecipe, name: str) -> nn.Module:
+    """A teacher: a network of the recipe, or those that answer in the model of another."""
+    if name in recipe.networks:
+        return named_network(recipe, name)
+    other = outside_recipe(recipe, name)
+    return joined([named_network(other, one) for one in other.export.members])
 
 
 def _first_steps(trainer: ClassifierTrainer, steps: int) -> list[str]:

@@ -2,7 +2,7 @@
 
     python tools/unpack_model.py default --recipe default --data ferplus=DIR rafdb=DIR -o networks
     fsrfer evaluate networks/small --data ferplus=DIR
-    fsrfer train RECIPE --members networks/small ...
+    fsrfer train RECIPE --members networks/narrow ...
 
 Needs the extra ``train``. Export has folded the norms into the convolutions; views of training faces give each norm its
 statistics again, so the data should be those that the model was trained on. A run that comes of this is not calibrated: its

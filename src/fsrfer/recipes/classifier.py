@@ -1,4 +1,4 @@
-"""What a recipe for a model file says: one or more networks, each trained from scratch, and which of them answer."""
+"""What a recipe for a model file says: one or more networks, in the order of their training, and which of them answer."""
 
 from typing import Literal, Self
 
@@ -29,13 +29,16 @@ class NetworkSettings(Section):
         description="networks above this one, or another recipe (its finished model), whose answers are followed as one"
     )
     label_share: Share = Field(description="share of each label that is the teachers' answer to the sharp face")
-    distillation: Coefficient = Field(description="coefficient of following the teachers' answers to the same view")
+    distillation: Coefficient = Field(
+        description="weight of the distillation loss: the teachers' answers to the same view"
+    )
     temperature: float = Field(gt=0, description="of both answers in that loss")
     features: Coefficient = Field(
-        description="coefficient of following the last map that the first teacher's first network makes of the same view"
+        description="weight of the feature loss: the last map of the first teacher's first network, of the same view"
     )
     lessons: int = Field(
-        ge=0, description="batches of views that are made once, with this map or the teachers' answer, and learnt from"
+        ge=0,
+        description="batches of views that are made once, with the teachers' outputs, and reused; 0: new ones every step",
     )
     start: str = Field(
         description="network whose weights it starts from: one above it, or of a teacher of another recipe; empty for none"

@@ -86,14 +86,16 @@ class AugmentationSettings(Section):
 
 
 class OptimizerSettings(Section):
-    """AdamW, or Muon for kernels beside it, with a linear warm-up and a cosine descent to zero."""
+    """AdamW, or Muon for kernels beside it, with a linear warm-up and a cosine decay to zero."""
 
     name: Literal["adamw", "muon"] = Field(description="of the optimiser; Muon leaves all but kernels to AdamW")
-    learning_rate: float = Field(gt=0, description="at its highest")
+    learning_rate: float = Field(gt=0, description="its peak")
     weight_decay: Coefficient = Field(description="of kernels and matrices; biases and norms have none")
-    warmup_steps: int = Field(ge=0, description="steps until the rate is at its highest")
+    warmup_steps: int = Field(ge=0, description="steps until the learning rate is at its peak")
     ema_decay: float = Field(
-        ge=0, lt=1, description="of the weights' average, which is kept in the end; 0 keeps the last ones"
+        ge=0,
+        lt=1,
+        description="decay of the weights' moving average, which is kept in the end; 0 keeps the last weights",
     )
 
 

@@ -1,4 +1,4 @@
-"""A run of a classifier recipe: its networks one after another, each from scratch, taught by those before, then joined."""
+"""A run of a classifier recipe: its networks one after another, some taught by those before them, then joined."""
 
 import platform
 import shutil

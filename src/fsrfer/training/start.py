@@ -80,7 +80,9 @@ def finished_classifier(folder: Path) -> ClassifierRecipe:
     """
     recipe = finished_recipe(folder)
     if not isinstance(recipe, ClassifierRecipe):
-        raise TrainingError(f"{folder}: a run of {recipe.name} holds no such network; name a run of default or fast")
+        raise TrainingError(
+            f"{folder}: a run of {recipe.name} holds no such network; name a run of a classifier recipe"
+        )
     return recipe
 
 

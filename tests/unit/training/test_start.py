@@ -154,7 +154,7 @@ def test_a_folder_without_a_finished_run_of_a_classifier_is_told(run, tmp_path):
     with pytest.raises(TrainingError, match="not the weights of this network .*train it again"):
         load_run(tmp_path)
     save_recipe(load_recipe("paper-small"), tmp_path / RECIPE_FILE)
-    with pytest.raises(TrainingError, match="a run of paper-small holds no such network; name a run of default"):
+    with pytest.raises(TrainingError, match="a run of paper-small holds no such network; name a run of a classifier"):
         finished_classifier(tmp_path)
     (tmp_path / WEIGHTS_FILE).unlink()
     with pytest.raises(TrainingError, match="no finished run there"):

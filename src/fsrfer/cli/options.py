@@ -82,7 +82,7 @@ def add_min_group_argument(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=MIN_GROUP,
         metavar="K",
-        help="smallest group that is told of (%(default)s)",
+        help="smallest group reported (%(default)s)",
     )
 
 

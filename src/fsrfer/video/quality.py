@@ -12,8 +12,9 @@ class Quality:
     Attributes:
         whole: longest time between two searches of whole frames; in between only places where faces should be are searched.
             0 searches every frame that is looked at.
-        answer: time after which a face that is certain is recognised again; 0 recognises every face in every frame.
-        answers: how many certain faces are recognised again in a second at most, by a network as large as ``default``.
+        answer: time after which a face that is certain is recognised again by a large network (`rationing.LARGE`); 0
+            recognises every face in every frame.
+        answers: how many certain faces are recognised again in a second at most, by such a network.
         both_views: whether a face and its mirror image are recognised at once where the model averages them, or in turn.
     """
 

@@ -18,7 +18,7 @@ from fsrfer.video.quality import Quality
 from fsrfer.video.searching import Moment
 
 LARGE = 0.8
-"""10^9 operations a face of the bundled ``default``; a smaller network may recognise as much more often."""
+"""10^9 operations a face of a network that `Quality` is stated for; a smaller one may recognise as much more often."""
 
 GROWN = 1.25
 """Growth since the last answer from which a face is recognised at once."""

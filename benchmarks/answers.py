@@ -12,6 +12,7 @@ from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset
 from fsrfer.errors import InputError
 from fsrfer.evaluation.metrics import score
+from fsrfer.files import atomic_path
 from fsrfer.images import resize, shrink_and_restore
 from fsrfer.recognition.faces import CropModel
 from fsrfer.recognition.model import Answers, ExpressionModel
@@ -70,7 +71,8 @@ class Faces:
             rows = {"probabilities": answers.probabilities}
             if answers.effective_px is not None:
                 rows["effective_px"] = answers.effective_px
-            np.savez(kept, allow_pickle=False, **rows)
+            with atomic_path(kept) as partial:
+                np.savez(partial, allow_pickle=False, **rows)
         return answers
 
     def _crops(self, model: CropModel, factor: float) -> Iterator[UInt8Image]:

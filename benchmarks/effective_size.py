@@ -22,6 +22,7 @@ from fsrfer.evaluation.by_factor import Degrade, by_camera, plainly
 from fsrfer.evaluation.metrics import calibration_error
 from fsrfer.export.calibration import DEGREE, Views, crossfitted, fit_calibration
 from fsrfer.export.release import FACTORS, answers
+from fsrfer.files import write_text
 from fsrfer.networks.calibrated import temperatures
 from fsrfer.networks.ensemble import SizedNetwork
 from fsrfer.training.start import load_run
@@ -62,7 +63,7 @@ def main() -> None:
         figures[f"x{factor:g}"]["temperature"] = temperature
     Console().print(_table(figures, f"{options.run} on {name} {options.split}: {len(dataset)} faces"))
     if options.json:
-        options.json.write_text(json.dumps({"faces": len(dataset), "factors": figures}, indent=2) + "\n")
+        write_text(options.json, json.dumps({"faces": len(dataset), "factors": figures}, indent=2) + "\n")
 
 
 def _views(network: SizedNetwork, faces: UInt8Image, degrade: Degrade, flip: bool) -> dict[float, Views]:

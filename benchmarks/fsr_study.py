@@ -22,7 +22,7 @@ from fsrfer.comparison.measure import Faces
 from fsrfer.comparison.store import Store
 from fsrfer.comparison.study import ARMS, Coefficients, Study, prepared_lessons, run_study, untaught
 from fsrfer.data import readers
-from fsrfer.errors import DataError, FsrferError
+from fsrfer.errors import DataError, FsrferError, InputError
 from fsrfer.files import locked_file, write_text
 from fsrfer.networks.residual import ResidualNet
 from fsrfer.recipes.classifier import ClassifierRecipe
@@ -80,9 +80,12 @@ def main() -> int:
     except Paused as paused:
         print(f"{paused}; {options.minutes:g} minutes are over, the same command goes on", file=sys.stderr)
         code = UNFINISHED
-    with locked_file(options.output / "claims.md"):
-        written = write_claims(options.output, "python " + shlex.join(sys.argv))
-    print(written or "nothing to compare yet")
+    try:
+        with locked_file(options.output / "claims.md"):
+            written = write_claims(options.output, "python " + shlex.join(sys.argv))
+        print(written or "nothing to compare yet")
+    except InputError as reason:
+        print(reason, file=sys.stderr)  # another process is writing the page; whoever ends last writes all of it
     return code
 
 

@@ -108,6 +108,10 @@ def plan(measured: Mapping[str, Any], minutes: float, start: float) -> list[Stag
     names = ("extractor", "pretraining", "adversarial", "image-sr")
     loops = dict(zip(names, recipe.loops(), strict=True))
     seconds = {step["stage"]: step["seconds"] / measured["batch"] for step in measured["steps"]}
+    if len(seconds) < len(measured["steps"]):
+        raise FsrferError(
+            "stages were measured in several precisions; name one to benchmarks/paper_step.py --precision"
+        )
     if missing := [name for name in names if name not in seconds]:
         raise FsrferError(f"stage {missing[0]} was not measured; leave out --stages of benchmarks/paper_step.py")
     factors = {"pretraining": len(recipe.factors), "adversarial": len(recipe.factors)}

@@ -30,6 +30,7 @@ from torch.nn import functional as F
 
 from fsrfer.comparison.image_sr import ImageSrTrainer
 from fsrfer.errors import FsrferError
+from fsrfer.files import write_text
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.networks.cost import count_gflop
 from fsrfer.recipes.paper import PaperRecipe
@@ -156,7 +157,7 @@ def main() -> int:
             "extrapolated_days": days,
             "failed": failed,
         }
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_text(options.json, json.dumps(content, indent=2) + "\n")
     return 1 if failed else 0
 
 

@@ -21,19 +21,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from answers import Faces
 from fsrfer.cli.evaluate import parse_factors
-from fsrfer.data import readers
-from fsrfer.data.dataset import FaceDataset
 from fsrfer.evaluation.metrics import soft_confusion
 from fsrfer.files import write_text
 from fsrfer.group.estimate import Tally, estimate
 from fsrfer.group.quantification import expectation_maximisation, likelihood
-from fsrfer.images import resize, shrink_and_restore
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.model_file import ModelInfo
 from fsrfer.recognition.certainty import CertaintyRule
@@ -50,18 +47,17 @@ CLASSES = len(EXPRESSIONS)
 def main() -> None:
     """Print mean absolute errors and coverage a factor."""
     options = parse()
-    ((name, path),) = readers.parse_sources([options.data]).items()
-    dataset = readers.read(name, path, options.split)
+    known = Faces.read(options.data, options.split, options.cache)
     model = ExpressionModel(options.model, options.threads)
-    probabilities = probabilities_by_factor(model, dataset, parse_factors(options.factors), options.cache)
+    probabilities = {factor: known.answers(model, factor).probabilities for factor in parse_factors(options.factors)}
     reports = {}
     for faces in options.faces:
-        reports[str(faces)] = measure(probabilities, dataset.labels, options, model.info, faces)
+        reports[str(faces)] = measure(probabilities, known.labels, options, model.info, faces)
         print(f"groups of {faces} faces\n{table(reports[str(faces)])}\n", flush=True)
     if options.json:
         facts = {
             "model": model.sha256,
-            "data": name,
+            "data": known.dataset.name,
             "split": options.split,
             "own_confusion": options.own_confusion,
             "splits": options.splits,
@@ -84,25 +80,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--own-confusion", action="store_true", help="of the model's card, not of a half of the faces")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cache", type=Path, help=".npz file that keeps the model's answers from one call to the next")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the model's answers from one call to the next")
     parser.add_argument("--json", type=Path, help="write the figures there")
     return parser.parse_args()
-
-
-def probabilities_by_factor(
-    model: ExpressionModel, dataset: FaceDataset, factors: list[float], cache: Path | None
-) -> dict[float, NDArray[np.float32]]:
-    """Answers for every face at each factor, N x 7."""
-    kept: dict[str, Any] = dict(np.load(cache)) if cache and cache.is_file() else {}
-    if missing := [factor for factor in factors if f"x{factor:g}" not in kept]:
-        faces = [model.prepare(dataset.load(index)) for index in range(len(dataset))]
-        side = (model.info.size, model.info.size)
-        for factor in missing:
-            crops = np.stack([resize(shrink_and_restore(face, factor), side) for face in faces])
-            kept[f"x{factor:g}"] = model.probabilities(crops)
-        if cache:
-            np.savez(cache, **kept)
-    return {factor: kept[f"x{factor:g}"] for factor in factors}
 
 
 def measure(

@@ -27,6 +27,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from fsrfer.errors import FsrferError
+from fsrfer.files import write_text
 from fsrfer.networks.cost import count_gflop
 from fsrfer.networks.generator import FeatureGenerator
 from fsrfer.networks.residual import last_side
@@ -114,7 +115,7 @@ def main() -> None:
         console.print(table)
     console.print("\n".join(f"{name}: {value}" for name, value in content["machine"].items()), style="dim")
     if options.json:
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_text(options.json, json.dumps(content, indent=2) + "\n")
 
 
 def arguments() -> argparse.Namespace:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from fsrfer.files import write_text
 from fsrfer.folders import walk
 from fsrfer.images import picture_suffixes
 from measuring import processor, run
@@ -42,7 +43,7 @@ def main() -> None:
         print(f"{name}: {statistics.median(values):.3g} (of {', '.join(f'{value:.3g}' for value in values)})")
     if options.json:
         content = {"command": sys.argv, "photos": len(photos), "processor": processor(), "rounds": rounds}
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_text(options.json, json.dumps(content, indent=2) + "\n")
 
 
 def against_plain(options: argparse.Namespace, photos: list[str], place: Path) -> list[dict[str, float]]:

@@ -25,6 +25,7 @@ from rich.table import Table
 
 from fsrfer import Recognizer
 from fsrfer.cli.demo import bundled_portrait
+from fsrfer.files import write_text
 from fsrfer.recognition.runtime import granted_processors
 from http_load import Load, ask, closed_loop, open_loop, request_of
 from measuring import processor, run
@@ -77,7 +78,7 @@ def main() -> int:
         kept = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
         kept.setdefault(options.what, {}).update(content)
         told = json.dumps({"machine": machine(), **kept}, indent=2)
-        options.json.write_text(told + "\n", encoding="utf-8")
+        write_text(options.json, told + "\n")
     return 0
 
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fsrfer import Recognizer
+from fsrfer.files import write_text
 from fsrfer.images import load_rgb
 from fsrfer.recognition.detection import PRESETS, Detector
 from fsrfer.types import UInt8Image
@@ -48,7 +49,7 @@ def main() -> None:
     Console(width=100).print(as_table(results, facts))
     if options.json:
         content = {"command": sys.argv, "machine": facts, "results": [asdict(result) for result in results]}
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_text(options.json, json.dumps(content, indent=2) + "\n")
 
 
 def arguments() -> argparse.Namespace:

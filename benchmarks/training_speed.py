@@ -181,7 +181,7 @@ def as_table(speeds: list[Speed]) -> Table:
 
 def _trainer(fabric: Machine, recipe: ClassifierRecipe, name: str) -> ClassifierTrainer:
     settings, faces = recipe.networks[name], _made_faces(recipe)
-    asked = settings.teachers if settings.distillation else []
+    asked = settings.teachers if settings.distillation and not settings.lessons else []
     teachers = [place(fabric, freeze(_untrained(recipe, one))) for one in asked]
     return ClassifierTrainer(fabric, network_plan(recipe, name), named_network(recipe, name), faces, faces, teachers)
 

@@ -31,6 +31,7 @@ from fsrfer.training import loop
 from fsrfer.training.compute import open_fabric
 from fsrfer.training.legibility import BATCH, LegibilityPlan, LegibilityTrainer, log_odds
 from fsrfer.training.legibility_samples import SIDE, Samples, made_samples, pieces_of
+from fsrfer.training.run import record_origin
 from fsrfer.types import UInt8Image
 from fsrfer.version import __version__
 
@@ -55,6 +56,8 @@ def main() -> int:
     train = samples(faces, told, pieces, ~held, options.seed)
     valid = samples(faces, told, pieces, held, options.seed + 1)
     plan = LegibilityPlan(options.seed, options.steps)
+    learnt = fingerprint(train.pixels, train.told)
+    record_origin(options.output, {"seed": options.seed, "steps": options.steps, "samples": learnt})
     trainer = LegibilityTrainer(plan, train, valid)
     fabric = open_fabric(1, 1, "32-true")
     settings = LoopSettings(

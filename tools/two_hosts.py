@@ -27,6 +27,7 @@ from fsrfer.errors import FsrferError, TrainingError
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.recipes.classifier import ClassifierRecipe
 from fsrfer.recipes.schema import load_recipe, save_recipe
+from fsrfer.training.pace import TIMES
 
 HOSTS = {"fsrfer-a": "10.77.77.1", "fsrfer-b": "10.77.77.2"}
 LINK = "cable"
@@ -211,7 +212,7 @@ def report(folder: Path) -> int:
 def losses_of(run: Path) -> dict[tuple[str, str], float]:
     """The losses of a run's network by step and name."""
     with (run / "networks" / "only" / "metrics-classifier.csv").open(newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["name"] != "seconds" and "accuracy" not in row["name"]]
+        rows = [row for row in csv.DictReader(lines) if row["name"] not in TIMES and "accuracy" not in row["name"]]
     return {(row["step"], row["name"]): float(row["value"]) for row in rows}
 
 

@@ -30,6 +30,8 @@ def test_a_sitting_is_whole_steps_after_its_start():
     assert stages["three ablations"].steps == 900_000
     with pytest.raises(FsrferError, match="stage image-sr was not measured"):
         paper_plan.plan({**measured, "steps": steps[:3]}, minutes=10, start=30)
+    with pytest.raises(FsrferError, match="several precisions; name one to"):
+        paper_plan.plan({**measured, "steps": [*steps, steps[0]]}, minutes=10, start=30)
 
 
 def test_a_page_without_marks_is_refused():

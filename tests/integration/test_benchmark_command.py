@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -68,6 +69,18 @@ def test_other_faces_do_not_mix_with_these(bench, tmp_path, capsys):
     other = make_rafdb(tmp_path / "rafdb", test=14)
     assert main([word if not word.startswith("rafdb=") else f"rafdb={other}" for word in words]) == 2
     assert "holds figures of rafdb test (21 faces" in capsys.readouterr().err
+
+
+def test_other_faces_to_train_on_are_refused(bench, tmp_path, capsys):
+    out, words = bench
+    rafdb = shutil.copytree(words[2].removeprefix("rafdb="), tmp_path / "rafdb")
+    (table,) = rafdb.rglob("list_patition_label.txt")
+    first, *others = table.read_text().splitlines()
+    assert first.startswith("train")
+    table.write_text("\n".join([f"{first[:-1]}{int(first[-1]) % 7 + 1}", *others]) + "\n")
+    assert main([*words[:2], f"rafdb={rafdb}", *words[3:]]) == 2
+    assert f"{out}/runs/seed-" in (told := capsys.readouterr().err)
+    assert "begun with data rafdb" in told
 
 
 @pytest.fixture(scope="module")

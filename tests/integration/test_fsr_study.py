@@ -1,6 +1,7 @@
 """The study of feature super-resolution, at a tiny size: every arm, in sittings, to the page of claims."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -251,3 +252,14 @@ def test_the_mean_over_the_factors_is_compared_face_by_face(study):
 def test_without_two_arms_there_is_no_contrast():
     with pytest.raises(DataError, match="nothing to compare yet"):
         contrasts({})
+
+
+def test_a_factor_that_one_run_was_not_measured_at_yet_is_left_out(study, tmp_path):
+    shutil.copytree(study[0] / "measured" / "rafdb-test", tmp_path / "figures")
+    votes = sorted((tmp_path / "figures" / "predictions" / "votes").glob("seed-*"))
+    for file in votes[0].glob("x4.*"):
+        file.unlink()
+    told = contrasts({"here": Store.load(tmp_path / "figures")})
+    of_votes = [one for one in told if "votes" in (one.claim.method, one.claim.reference)]
+    assert {one.factor for one in of_votes} == {None, 2}
+    assert {one.factor for one in told} == {None, 2, 4}

@@ -10,6 +10,7 @@ import torch
 from fsrfer.cli.main import main
 from fsrfer.recipes.schema import shortened
 from fsrfer.training.classifier import Given, train_classifier
+from fsrfer.training.pace import TIMES
 
 
 def command(recipe, rafdb, run, *more, steps=6, changes=()):
@@ -45,10 +46,6 @@ def refusal(arguments, capsys):
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1, complaint
     return complaint
-
-
-TIMES = ("seconds", "steps_per_second", "waiting_for_data")
-"""What no two runs have alike."""
 
 
 def losses(run, stage):

@@ -104,7 +104,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="auto",
         metavar="P",
-        help="of Lightning Fabric (default: bf16-mixed where the machine is quicker in it)",
+        help="32-true, bf16-mixed or auto: bf16-mixed where the machine is quicker in it (%(default)s)",
     )
     parser.add_argument(
         "--compile",

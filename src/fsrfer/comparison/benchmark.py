@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 
 from fsrfer.comparison import paper, rivals
 from fsrfer.comparison.measure import Faces, LabelledTrack, Method, measure
-from fsrfer.comparison.outside import read_answers, with_pictures
+from fsrfer.comparison.outside import pictures_digest, read_answers, with_pictures
 from fsrfer.comparison.plots import draw_features
 from fsrfer.comparison.report import write_report
 from fsrfer.comparison.store import Store
@@ -21,7 +21,7 @@ from fsrfer.recipes.comparison import ComparisonRecipe
 from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.recipes.schema import Recipe
 from fsrfer.training.faces import TrainingData, load_training_data
-from fsrfer.training.run import begin_or_resume
+from fsrfer.training.run import begin_or_resume, record_origin
 
 FEATURE_MAP_FACTOR, FEATURE_MAP_FACES = 6, 600
 
@@ -93,6 +93,9 @@ def run(
     Returns:
         The report.
     """
+    Store.open(
+        plan.folder, faces.subject, faces.labels
+    )  # figures of other faces are told before a training, not after it
     pictures: list[tuple[str, str]] = []
     target = plan.folder / "report"
     for number, seed in enumerate(plan.seeds):
@@ -116,9 +119,16 @@ def _train_paper(
     fabric: Fabric, recipe: PaperRecipe, sources: Mapping[str, Path], folder: Path
 ) -> tuple[paper.Rivals, TrainingData]:
     run_folder = folder / "runs" / f"seed-{recipe.seed}"
-    begin_or_resume(run_folder, recipe)
-    data = load_training_data(recipe, sources)
+    data = _begun(run_folder, recipe, sources)
     return paper.train_rivals(fabric, recipe, data, run_folder), data
+
+
+def _begun(folder: Path, recipe: BenchmarkRecipe, sources: Mapping[str, Path]) -> TrainingData:
+    """The faces that a run is trained on, which must be those that it was begun with."""
+    begin_or_resume(folder, recipe)
+    data = load_training_data(recipe, sources)
+    record_origin(folder, {"data": {**data.train.hashes, **data.valid.hashes}})
+    return data
 
 
 def _train_rivals(
@@ -127,8 +137,7 @@ def _train_rivals(
     """All rivals and the plain network with the first seed; with the others the finalists alone, or those asked for."""
     chosen = plan.chosen or ([rival.name for rival in rivals.RIVALS] if first else rivals.FINALISTS)
     folder = plan.folder / "runs" / recipe.name / f"seed-{recipe.seed}"
-    begin_or_resume(folder, recipe)
-    data = load_training_data(recipe, sources)
+    data = _begun(folder, recipe, sources)
     return rivals.train_rivals(fabric, recipe, data, folder, chosen, plain=first)
 
 
@@ -150,7 +159,8 @@ def _outside(plan: Benchmark, base: Method) -> list[Method]:
         methods.append(Method(name, f"{name} (outside)", predict, identity=identity, timed=False))
     for name, path in plan.restored.items():
         title = f"{name} (outside pictures) + {base.title.removeprefix('bicubic + ')}"
-        predict, identity = with_pictures(base.predict, path, exported), f"{path}/{base.identity}"
+        predict = with_pictures(base.predict, path, exported)
+        identity = f"{pictures_digest(path, exported)}/{base.identity}"
         methods.append(
             replace(base, name=name, title=title, predict=predict, gflop=None, identity=identity, timed=False)
         )

@@ -87,27 +87,25 @@ def contrasts(stores: Mapping[str, Store], draws: int = DRAWS) -> list[Found]:
         draws: bootstrap samples.
 
     Raises:
-        DataError: no contrast has both of its arms.
+        DataError: no contrast has both of its arms, at a factor that all of their runs were measured at.
     """
     pairs = [
-        (claim, data, runs[claim.method], runs[claim.reference], store.labels)
+        (claim, data, runs[claim.method], runs[claim.reference], store.labels, factors)
         for data, store in stores.items()
         for runs in [store.runs()]
         for claim in (*CLAIMS, *CONTROLS)
         if claim.method in runs and claim.reference in runs
+        if (factors := _complete(runs[claim.method]) & _complete(runs[claim.reference]))
     ]
     if not pairs:
         raise DataError("nothing to compare yet: no two arms of a claim were measured")
     means: list[tuple[Claim, str, float | None, Difference]] = []
     single: list[tuple[Claim, str, float | None, Difference]] = []
-    for claim, data, first, second, labels in pairs:
-        factors = sorted(
-            factor for factor in {*first.probabilities} & {*second.probabilities} if factor >= LEAST_FACTOR
-        )
-        rights = [[_right(one, factor, labels) for factor in factors] for one in (first, second)]
+    for claim, data, first, second, labels, factors in pairs:
+        rights = [[_right(one, factor, labels) for factor in sorted(factors)] for one in (first, second)]
         ours, theirs = (np.mean(each, axis=0) for each in rights)
         means.append((claim, data, None, difference(ours, theirs, draws=draws)))
-        for factor, here, there in zip(factors, *rights, strict=True):
+        for factor, here, there in zip(sorted(factors), *rights, strict=True):
             single.append((claim, data, factor, difference(here, there, draws=draws)))
     return [
         Found(*item, p)
@@ -208,6 +206,12 @@ def _accuracies(data: str, store: Store) -> str:
         ]
         rows.append((run.title, *cells, "" if run.gflop is None else f"{run.gflop:.3f}"))
     return f"### {data}\n\n" + _table(("arm", *(f"x{factor:g}" for factor in factors), "GFLOP"), rows)
+
+
+def _complete(runs: Runs) -> set[float]:
+    """The factors of shrunk faces that every run of a method was measured at."""
+    seeds = {seed for by_seed in runs.probabilities.values() for seed in by_seed}
+    return {factor for factor, by_seed in runs.probabilities.items() if factor >= LEAST_FACTOR and {*by_seed} == seeds}
 
 
 def _right(runs: Runs, factor: float, labels: NDArray[np.int64]) -> NDArray[np.bool_]:

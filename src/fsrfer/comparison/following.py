@@ -83,11 +83,12 @@ class FollowingTrainer(ClassifierTrainer):
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """The losses of the step's batch, each with its coefficient; those whose coefficient is 0 are left out."""
-        indices, sharp = self.views.sharp_faces(step)
-        seen = [self.views.first_view(sharp, indices, step)]
-        for view in range(self.recipe.views.shrunk):
-            seen.append(self.views.shrunk_view(sharp, indices, f"view/{view}", step))
-        views = self.views.collect(seen, indices)
+        with self.waits.fetching():
+            indices, sharp = self.views.sharp_faces(step)
+            seen = [self.views.first_view(sharp, indices, step)]
+            for view in range(self.recipe.views.shrunk):
+                seen.append(self.views.shrunk_view(sharp, indices, f"view/{view}", step))
+            views = self.views.collect(seen, indices)
         return self.losses_of(views, len(indices), self.analyse(views.faces), step)
 
     def losses_of(self, views: Views, sharp: int, output: ResidualOutput, step: int) -> dict[str, Tensor]:
@@ -132,7 +133,9 @@ class FollowingTrainer(ClassifierTrainer):
         self.network.train()
         with self.fabric.autocast():
             if not self.fixed:
-                return self.network.analyse(faces)
+                output = self.compute(faces)
+                assert isinstance(output, ResidualOutput)
+                return output
             standardized = self.network.standardize(faces)
             with torch.no_grad():
                 features = self.network.stages.eval()(self.network.stem.eval()(standardized))

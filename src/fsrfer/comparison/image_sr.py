@@ -14,7 +14,7 @@ from fsrfer.training import build, loop
 from fsrfer.training.average import MovingAverage
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.compute import compiled, descend, freeze, mean_over_processes, open_optimizer
-from fsrfer.training.faces import Faces, TrainingData, as_maps
+from fsrfer.training.faces import Faces, TrainingData, as_maps, spread
 from fsrfer.training.pace import Waits
 from fsrfer.training.pairs import PairSampler
 from fsrfer.training.schedule import set_learning_rate, warmup_cosine
@@ -55,10 +55,9 @@ class ImageSrTrainer:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Peak signal-to-noise ratio in dB of restored validation faces, and of bicubic ones, at x4."""
-        faces = as_maps(self.valid.pixels[:VALIDATION_FACES]).to(self.fabric.device).float()
-        small = self.sampler.degrade.small_sizes(
-            torch.full((len(faces),), 4.0), self.valid.heights[:VALIDATION_FACES]
-        ).to(self.fabric.device)
+        few = spread(self.valid, VALIDATION_FACES)
+        faces = as_maps(few.pixels).to(self.fabric.device).float()
+        small = self.sampler.degrade.small_sizes(torch.full((len(faces),), 4.0), few.heights).to(self.fabric.device)
         lr = self.sampler.degrade(faces, small)
         restored = self.average.module.eval()(lr / 255) * 255
         return {"psnr_x4": _psnr(restored, faces), "psnr_x4_bicubic": _psnr(lr, faces)}

@@ -105,6 +105,14 @@ def with_pictures(predict: Predict, pictures: Path, exported: Path) -> Predict:
     return predict_restored
 
 
+def pictures_digest(pictures: Path, exported: Path) -> str:
+    """SHA-256 of the files that `with_pictures` shows, so that better ones are measured again."""
+    digest = hashlib.sha256()
+    for name in _listed(exported).values():
+        digest.update(hashlib.sha256((pictures / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def _listed(exported: Path) -> dict[str, str]:
     """Names of the exported pictures by the digest of their pixels."""
     table = exported / LIST

@@ -16,7 +16,7 @@ from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.recipes.sections import ViewSettings
 from fsrfer.training import paper
 from fsrfer.training.compute import freeze
-from fsrfer.training.faces import TrainingData, as_maps
+from fsrfer.training.faces import TrainingData, as_maps, spread
 from fsrfer.training.predictors import feature_super_resolution
 
 MIXED = ViewSettings(sharp_share=0.125, max_factor=8.5)
@@ -89,10 +89,11 @@ def train_rivals(fabric: Fabric, recipe: PaperRecipe, data: TrainingData, folder
 def feature_triples(
     recipe: PaperRecipe, system: paper.PaperSystem, data: TrainingData, factor: float, count: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Flat features of the first validation faces: sharp, shrunk by ``factor``, and the latter after G; with labels."""
-    faces, degrade = as_maps(data.valid.pixels[:count]).float(), BatchDegrader(recipe.input.size)
+    """Flat features of some validation faces: sharp, shrunk by ``factor``, and the latter after G; with labels."""
+    few, degrade = spread(data.valid, count), BatchDegrader(recipe.input.size)
+    faces = as_maps(few.pixels).float()
     model: CovPoolModel = system.fixed.cpu()
-    lr = degrade(faces, degrade.small_sizes(torch.full((len(faces),), factor), data.valid.heights[:count]))
+    lr = degrade(faces, degrade.small_sizes(torch.full((len(faces),), factor), few.heights))
     feat_hr, feat_lr = model.features(faces), model.features(lr)
     feat_sr = system.generator.cpu()(feat_lr)
-    return feat_hr.flatten(1), feat_lr.flatten(1), feat_sr.flatten(1), data.valid.labels[:count]
+    return feat_hr.flatten(1), feat_lr.flatten(1), feat_sr.flatten(1), few.labels

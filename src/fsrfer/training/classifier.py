@@ -116,6 +116,7 @@ def _check_teachers(recipe: ClassifierRecipe, given: Mapping[str, Start], taught
         teacher = outside_recipe(recipe, name)
         if name not in given:
             _check_teachers(teacher, {}, (*taught, name))
+            _check_starts(teacher)
 
 
 def _check_starts(recipe: ClassifierRecipe) -> None:

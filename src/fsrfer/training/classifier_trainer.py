@@ -14,7 +14,7 @@ from fsrfer.recipes.sections import LoopSettings, OptimizerSettings
 from fsrfer.training.average import MovingAverage
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.compute import compiled, descend, mean_over_processes, open_optimizer, place
-from fsrfer.training.faces import Faces, as_maps
+from fsrfer.training.faces import Faces, as_maps, spread
 from fsrfer.training.pace import Waits
 from fsrfer.training.randomness import seed_everything
 from fsrfer.training.schedule import set_learning_rate, warmup_cosine
@@ -131,9 +131,9 @@ class ClassifierTrainer:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Accuracy of the averaged weights at a few factors, and the error of the effective size in octaves."""
-        degrade, few = self.views.degrade, slice(VALIDATION_FACES)
-        faces = as_maps(self.valid.pixels[few]).to(self.fabric.device).float()
-        heights, labels = self.valid.heights[few], self.valid.labels[few]
+        degrade, few = self.views.degrade, spread(self.valid, VALIDATION_FACES)
+        faces = as_maps(few.pixels).to(self.fabric.device).float()
+        heights, labels = few.heights, few.labels
         figures, errors = {}, []
         for factor in VALIDATION_FACTORS:
             small = degrade.small_sizes(torch.full((len(faces),), float(factor)), heights)

@@ -15,11 +15,15 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.parallel import ParallelStrategy
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from fsrfer.errors import TrainingError
 from fsrfer.recipes.sections import OptimizerSettings
 from fsrfer.training.muon import Muon
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+"""Those that trainings keep to: others of Fabric would need its wrappers, or losses that are scaled."""
 
 Network = TypeVar("Network", bound=nn.Module)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -67,25 +71,32 @@ def open_fabric(
     Args:
         devices: processes on this machine (a GPU each where there are some).
         nodes: machines.
-        precision: such as ``bf16-mixed`` or ``32-true``; ``auto`` takes the `fastest_precision`.
+        precision: one of `PRECISIONS`; ``auto`` takes the `fastest_precision`.
         compiling: see `compiles`.
         minutes: after which trainings stop with what they have saved; None for never.
 
     Raises:
-        TrainingError: numbers below one, no time, a precision Fabric does not know, no address of the first of several
-            machines, or one that cannot be reached.
+        TrainingError: numbers below one, more devices than there are, no time, another precision, no address of the first of
+            several machines, or one that cannot be reached.
     """
     if devices < 1 or nodes < 1:
         raise TrainingError(f"--devices {devices} --nodes {nodes}: both must be at least 1")
     if minutes is not None and not minutes > 0:
         raise TrainingError(f"--minutes {minutes:g}: must be above 0")
+    if precision not in PRECISIONS:
+        raise TrainingError(f"--precision {precision}: must be one of {', '.join(PRECISIONS)}")
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning_fabric")
     try:
-        precision = fastest_precision() if precision == "auto" else precision
-        fabric = Machine(devices=devices, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise TrainingError(f"--precision {precision}: {str(error).splitlines()[0]}") from error
+        fabric = Machine(
+            # Apple's GPUs lack the 64 bits in which the camera is simulated.
+            accelerator="cuda" if torch.cuda.is_available() else "cpu",
+            devices=devices,
+            num_nodes=nodes,
+            precision=fastest_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
+        )
+    except MisconfigurationException as error:
+        raise TrainingError(f"--devices {devices}: {str(error).strip().splitlines()[0]}") from error
     fabric.backend = "inductor" if compiles(compiling) else None
     fabric.deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
     if nodes > 1:

@@ -76,6 +76,19 @@ class Faces:
         )
 
 
+def spread(faces: Faces, count: int) -> Faces:
+    """At most ``count`` of the faces, from all over them, as readers may give them class by class."""
+    rows = torch.linspace(0, len(faces) - 1, min(count, len(faces)), dtype=torch.float64).round().long()
+    return replace(
+        faces,
+        pixels=faces.pixels[rows],
+        votes=faces.votes[rows],
+        labels=faces.labels[rows],
+        heights=faces.heights[rows],
+        weights=None if faces.weights is None else faces.weights[rows],
+    )
+
+
 def load_faces(
     datasets: list[FaceDataset],
     size: int,

@@ -118,7 +118,7 @@ class Lessons:
         path = self._path(self._number(seed, step))
         rows = own_rows(self.fabric, self.sampler.plan.batch_size)
         try:
-            kept = {name: tensor.to(self.fabric.device) for name, tensor in load_file(path).items()}
+            kept = {name: tensor.to(self.fabric.device, non_blocking=True) for name, tensor in load_file(path).items()}
             faces = kept["faces"][rows].float().contiguous(memory_format=torch.channels_last)
             views = Views(faces, *(kept[name][rows] for name in ("log2_px", "votes", "labels", "weights")))
             same, sharp = self._taught(kept, "same", rows), self._taught(kept, "sharp", rows) if self.sharp else None

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import torch
 
+TIMES = ("seconds", "steps_per_second", "waiting_for_data")
+"""Names in a training's table of what no two runs have alike."""
+
 
 class Waits:
     """The time that steps spend until their faces are there.

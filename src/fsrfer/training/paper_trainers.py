@@ -20,7 +20,7 @@ from fsrfer.recipes.paper import PaperRecipe
 from fsrfer.training.average import MovingAverage
 from fsrfer.training.checkpoint import Stateful
 from fsrfer.training.compute import compiled, descend, mean_over_processes
-from fsrfer.training.faces import Faces, as_maps
+from fsrfer.training.faces import Faces, as_maps, spread
 from fsrfer.training.pace import Waits
 from fsrfer.training.pairs import Pairs, PairSampler
 from fsrfer.training.schedule import set_learning_rate, step_decay
@@ -61,13 +61,11 @@ def accuracy_by_factor(
     """Accuracy of the fixed head on super-resolved features of (at most a thousand) validation faces."""
     was_training = generator.training
     generator.eval()
-    faces = as_maps(valid.pixels[:VALIDATION_FACES]).to(fabric.device).float()
-    labels = valid.labels[:VALIDATION_FACES].to(fabric.device)
+    few = spread(valid, VALIDATION_FACES)
+    faces, labels = as_maps(few.pixels).to(fabric.device).float(), few.labels.to(fabric.device)
     figures = {}
     for factor in sampler.factors.tolist():
-        small = sampler.degrade.small_sizes(torch.full((len(faces),), factor), valid.heights[:VALIDATION_FACES]).to(
-            fabric.device
-        )
+        small = sampler.degrade.small_sizes(torch.full((len(faces),), factor), few.heights).to(fabric.device)
         right = 0
         for part, sizes, truth in zip(*(torch.split(whole, 64) for whole in (faces, small, labels)), strict=True):
             with fabric.autocast():

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib  # noqa: F401  (that it is missing must be found before a training, not after it)
 
 from fsrfer.output.figures import new_figure, save_figure
+from fsrfer.training.pace import TIMES
 
 
 def plot_stages(folder: Path) -> None:
@@ -24,7 +25,7 @@ def plot_metrics(table: Path, target: Path) -> None:
     figure = new_figure(11, 4)
     losses, accuracies = figure.subplots(1, 2)
     for name, points in series.items():
-        if name != "seconds":
+        if name not in TIMES:
             axes = accuracies if name.startswith("accuracy") else losses
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name, marker="o" if len(points) < 30 else None)

@@ -1,6 +1,7 @@
 """Randomness as a function of (seed, purpose, step), so that a resumed run draws what the first run would have drawn."""
 
 import hashlib
+from functools import lru_cache
 
 import torch
 
@@ -23,9 +24,15 @@ def batch_indices(seed: int, step: int, count: int, batch_size: int) -> torch.Te
     """
     start = step * batch_size
     epochs = range(start // count, (start + batch_size - 1) // count + 1)
-    order = torch.cat([torch.randperm(count, generator=generator(seed, "order", epoch)) for epoch in epochs])
+    order = torch.cat([_order(seed, epoch, count) for epoch in epochs])
     first = start - (start // count) * count
     return order[first : first + batch_size]
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> torch.Tensor:
+    """One pass over the data; kept, for every step of the pass asks."""
+    return torch.randperm(count, generator=generator(seed, "order", epoch))
 
 
 def _mix(seed: int, purpose: str, step: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fsrfer.comparison.measure import Faces, Method, measure
-from fsrfer.comparison.outside import export_faces, read_answers, with_pictures
+from fsrfer.comparison.outside import export_faces, pictures_digest, read_answers, with_pictures
 from fsrfer.comparison.store import Store
 from fsrfer.errors import DataError
 from fsrfer.images import shrink_and_restore
@@ -251,6 +251,10 @@ def test_pictures_of_an_outside_super_resolution_reach_the_classifier(exported, 
         Image.open(picture).resize((80, 80)).save(target)
     measure([method("sr", with_pictures(remember, tmp_path / "larger", folder))], faces, [4], 0, tmp_path / "results")
     assert seen == [(80, 80, 3)] * 5
+    before = pictures_digest(tmp_path / "larger", folder)
+    assert pictures_digest(tmp_path / "larger" / ".." / "larger", folder) == before
+    Image.new("L", (80, 80)).save(target)
+    assert pictures_digest(tmp_path / "larger", folder) != before
 
 
 def test_the_record_is_plain_json(tmp_path):

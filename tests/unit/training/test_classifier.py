@@ -77,6 +77,13 @@ def test_a_teacher_is_of_its_recipes_architecture_and_takes_the_same_faces(tmp_p
     require_refusal(tiny_classifier(taught={"student": ["tacher"]}), Given(), "no recipe 'tacher'")
 
 
+def test_a_teacher_that_is_trained_first_starts_from_what_there_is(tmp_path, teacher):
+    described = tiny_classifier("networks.teacher.start=techer", taught={"teacher": []})
+    save_recipe(described, tmp_path / "teacher.toml")
+    student = tiny_classifier(taught={"student": [teacher]})
+    require_refusal(student, Given(), "teacher starts from techer, which none of its teachers has")
+
+
 def test_nobody_is_taught_by_what_it_teaches(tmp_path, teacher):
     path = tmp_path / "student.toml"
     for name in (teacher, str(path)):

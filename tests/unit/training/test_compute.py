@@ -1,5 +1,6 @@
 import pytest
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from fsrfer.errors import TrainingError
 from fsrfer.training.compute import fastest_precision, open_fabric
@@ -40,5 +41,18 @@ def test_unless_told_a_fabric_computes_in_the_fastest_precision():
 def test_told_a_precision_a_fabric_computes_in_it():
     assert product(open_fabric(1, 1, "32-true")).dtype == torch.float32
     assert product(open_fabric(1, 1, "bf16-mixed")).dtype == torch.bfloat16
-    with pytest.raises(TrainingError, match="--precision 7-bits: "):
-        open_fabric(1, 1, "7-bits")
+
+
+@pytest.mark.parametrize("precision", ["7-bits", "16-mixed", "bf16-true", "transformer-engine"])
+def test_precisions_that_a_training_would_not_keep_to_are_refused(precision):
+    with pytest.raises(TrainingError, match=f"--precision {precision}: must be one of auto, 32-true, bf16-mixed"):
+        open_fabric(1, 1, precision)
+
+
+def test_more_devices_than_there_are_is_one_line(monkeypatch):
+    def too_many(**_):
+        raise MisconfigurationException("You requested gpu: [0, 1]\n But your machine only has: [0]")
+
+    monkeypatch.setattr("fsrfer.training.compute.Machine", too_many)
+    with pytest.raises(TrainingError, match=r"^--devices 2: You requested gpu: \[0, 1\]$"):
+        open_fabric(2, 1)

@@ -5,7 +5,7 @@ from PIL import Image
 
 from fsrfer.errors import DataError
 from fsrfer.recipes.schema import load_recipe
-from fsrfer.training.faces import Faces, TrainingData, by_majority, load_training_data
+from fsrfer.training.faces import Faces, TrainingData, by_majority, load_training_data, spread
 
 VOTES = torch.tensor([[0.1, 0.0, 0.0, 0.6, 0.3, 0.0, 0.0], [0.4, 0.0, 0.0, 0.0, 0.2, 0.0, 0.4]])
 
@@ -40,3 +40,15 @@ def test_what_the_last_steps_need_is_checked_before_the_first(tmp_path, train, v
     recipe = load_recipe("paper-small", ["validation=folder"])
     with pytest.raises(DataError, match=words):
         load_training_data(recipe, {"folder": tmp_path})
+
+
+def test_a_few_faces_are_from_all_over_them():
+    labels = torch.arange(7).repeat_interleave(100)
+    pixels = labels.to(torch.uint8)[:, None, None].expand(-1, 4, 4).contiguous()
+    whole = Faces(pixels, torch.eye(7)[labels], labels, labels + 20, {}, labels.float())
+    few = spread(whole, 70)
+    assert few.labels.bincount().tolist() == [10] * 7
+    assert few.pixels[:, 0, 0].tolist() == few.labels.tolist() == few.votes.argmax(1).tolist()
+    assert few.heights.tolist() == (few.labels + 20).tolist()
+    assert few.weights.tolist() == few.labels.tolist()
+    assert torch.equal(spread(whole, 1000).labels, labels)

@@ -10,6 +10,7 @@ import json
 import random
 import shlex
 import sys
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
@@ -80,12 +81,13 @@ def main() -> int:
     except Paused as paused:
         print(f"{paused}; {options.minutes:g} minutes are over, the same command goes on", file=sys.stderr)
         code = UNFINISHED
-    try:
-        with locked_file(options.output / "claims.md"):
-            written = write_claims(options.output, "python " + shlex.join(sys.argv))
-        print(written or "nothing to compare yet")
-    except InputError as reason:
-        print(reason, file=sys.stderr)  # another process is writing the page; whoever ends last writes all of it
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked_file(options.output / "claims.md"))
+        except InputError as reason:
+            print(f"{reason}; the same command writes the page of all that is there", file=sys.stderr)
+            return code
+        print(write_claims(options.output, "python " + shlex.join(sys.argv)) or "nothing to compare yet")
     return code
 
 

@@ -17,7 +17,7 @@ from fsrfer.comparison.statistics import Difference
 from fsrfer.comparison.store import Store
 from fsrfer.comparison.study import ARMS, StudyTrainer
 from fsrfer.errors import DataError
-from fsrfer.files import locked
+from fsrfer.files import locked, locked_file
 from fsrfer.recipes.schema import save_recipe
 from fsrfer.training.build import named_network
 from fsrfer.training.classifier_trainer import ClassifierPlan
@@ -211,6 +211,18 @@ def test_a_run_that_another_process_is_at_is_left_to_it(study, monkeypatch, caps
     with locked(out / "runs" / "seed-1" / "votes"):
         assert fsr_study.main() == 0
     assert "seed-1/votes: another run is writing into this folder" in capsys.readouterr().err
+
+
+def test_a_page_that_another_process_is_writing_is_left_to_it(study, monkeypatch, capsys):
+    out, words = study
+    monkeypatch.setattr(sys, "argv", [*words, "--arms", "votes"])
+    out.mkdir(exist_ok=True)
+    page = out / "claims.md"
+    page.write_text("theirs")
+    with locked_file(page):
+        assert fsr_study.main() == 0
+    assert "the same command writes the page" in capsys.readouterr().err
+    assert page.read_text() == "theirs"
 
 
 def found(sign, data="here", factor=None):

@@ -93,9 +93,8 @@ def run(
     Returns:
         The report.
     """
-    Store.open(
-        plan.folder, faces.subject, faces.labels
-    )  # figures of other faces are told before a training, not after it
+    # That the folder holds figures of other faces is told before a training, not after it.
+    Store.open(plan.folder, faces.subject, faces.labels)
     pictures: list[tuple[str, str]] = []
     target = plan.folder / "report"
     for number, seed in enumerate(plan.seeds):

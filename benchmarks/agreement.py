@@ -8,20 +8,18 @@ mean of their answers. Needs a data set with votes, such as FER+.
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from answers import Faces
 from fsrfer.cli.evaluate import parse_factors
-from fsrfer.data import readers
 from fsrfer.data.dataset import FaceDataset
-from fsrfer.evaluation.by_factor import probabilities_at
 from fsrfer.files import write_text
 from fsrfer.recognition.model import ExpressionModel
-from fsrfer.types import FloatArray, UInt8Image
+from fsrfer.types import FloatArray
 from measuring import run
 
 BANDS = {"less than a quarter": (0.0, 0.25), "a quarter or more": (0.25, 0.85), "nearly all": (0.85, 1.01)}
@@ -37,31 +35,20 @@ def main() -> None:
     parser.add_argument("--factors", default="1,4")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     options = parser.parse_args()
-    ((name, path),) = readers.parse_sources([options.data]).items()
-    dataset = readers.read(name, path, options.split)
+    faces = Faces.read(options.data, options.split, None)
+    dataset = faces.dataset
     if (dataset.votes.max(axis=1) == 1).all():
-        parser.error(
-            f"{name} {options.split}: has no votes, only labels; name a data set that has them, such as ferplus"
-        )
+        parser.error(f"{faces.name}: has no votes, only labels; name a data set that has them, such as ferplus")
     models = {model: ExpressionModel(model) for model in options.models}
     figures = {}
     for factor in parse_factors(options.factors):
-        answers = {model: _answers(opened, dataset, factor) for model, opened in models.items()}
+        answers = {model: faces.answers(opened, factor).probabilities for model, opened in models.items()}
         if len(answers) > 1:
             answers["the mean of all"] = np.mean(list(answers.values()), axis=0)
         figures[f"x{factor:g}"] = {model: _by_band(rows, dataset) for model, rows in answers.items()}
-        Console().print(_table(figures[f"x{factor:g}"], f"x{factor:g}: {len(dataset)} faces of {name} {options.split}"))
+        Console().print(_table(figures[f"x{factor:g}"], f"x{factor:g}: {len(dataset)} faces of {faces.name}"))
     if options.json:
         write_text(options.json, json.dumps({"faces": len(dataset), "factors": figures}, indent=2) + "\n")
-
-
-def _answers(model: ExpressionModel, dataset: FaceDataset, factor: float) -> FloatArray:
-    """Probabilities, N x 7, as `fsrfer evaluate` has them."""
-
-    def predict(faces: Sequence[UInt8Image]) -> FloatArray:
-        return model.probabilities(np.stack([model.prepare(face) for face in faces]))
-
-    return probabilities_at(predict, dataset.load, len(dataset), factor)
 
 
 def _by_band(answers: FloatArray, dataset: FaceDataset) -> dict[str, dict[str, float]]:

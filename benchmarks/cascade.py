@@ -13,7 +13,7 @@ All are compared with the large model where it averages every face with its mirr
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from answers import Faces, figures
+from answers import Faces, certain_of, figures
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.files import write_text
 from fsrfer.recognition.model import ExpressionModel
@@ -77,7 +77,8 @@ def variants(faces: Faces, factor: float, options: argparse.Namespace) -> Iterat
     least = small.info.gflop * (2 if small.info.flip else 1) / (large.info.gflop * 2)
 
     def row(probabilities: NDArray[np.floating], cost: float) -> Row:
-        return {"cost": round(100 * cost, 1), **figures(probabilities, faces.labels, large.info.certain_from)}
+        certain = certain_of(seen, probabilities, large.info)
+        return {"cost": round(100 * cost, 1), **figures(probabilities, faces.labels, certain)}
 
     yield options.large, row(both, 1.0)
     for threshold in MIRRORED_BELOW:
@@ -99,20 +100,28 @@ def worst(report: dict[str, dict[str, Row]]) -> dict[str, Row]:
     names = next(iter(report.values()))
     return {
         name: {
-            what: (max if what in LARGEST_IS_WORST else min)(rows[name][what] for rows in report.values())
-            for what in names[name]
+            what: (max if what in LARGEST_IS_WORST else min)(
+                rows[name][what] for rows in report.values() if what in rows[name]
+            )
+            for what in _columns(rows[name] for rows in report.values())
         }
         for name in names
     }
 
 
+def _columns(rows: Iterable[Row]) -> list[str]:
+    """All that any row has a figure of."""
+    return list(dict.fromkeys(column for row in rows for column in row))
+
+
 def table(title: str, rows: dict[str, Row]) -> Table:
     """Aligned columns."""
     drawn = Table("", title=title)
-    for column in next(iter(rows.values())):
+    columns = _columns(rows.values())
+    for column in columns:
         drawn.add_column(column.replace("_", " "), justify="right")
     for name, row in rows.items():
-        drawn.add_row(name, *(readable(value) for value in row.values()))
+        drawn.add_row(name, *(readable(row.get(column)) for column in columns))
     return drawn
 
 

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     options = parser.parse_args()
     recipe, network = load_run(options.run)
-    ((name, path),) = readers.parse_sources([options.data]).items()
+    name, path = readers.parse_source(options.data)
     dataset = readers.read(name, path, options.split)
     faces, heights = load_pixels(dataset, recipe.input.size, recipe.input.colour)
     plain = _views(network, faces, plainly, recipe.export.flip)

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from answers import Faces, part_of
+from answers import Faces, part_of, require_names
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.comparison.statistics import Difference, difference
 from fsrfer.evaluation.metrics import score
@@ -57,8 +57,9 @@ def main() -> None:
     console, found = Console(width=120), {}
     factors: list[float] = options.factors
     names = list(dict.fromkeys([*options.models, *([options.against] if options.against else [])]))
-    for word, split in options.data:
-        faces = Faces.read(word, split, options.folder)
+    parts = [Faces.read(word, split, options.folder) for word, split in options.data]
+    require_names(parts)
+    for faces in parts:
         judged = {name: judge(name, faces, factors) for name in track(names, faces.name, transient=True)}
         chosen = {name: judged[name] for name in options.models}
         found[faces.name] = content = as_content(judged)

@@ -82,6 +82,8 @@ def instructions() -> str:
     return next((name for name in known if name in words), "unknown")
 
 
-def readable(value: float) -> str:
-    """Three digits, without exponents."""
+def readable(value: float | None) -> str:
+    """Three digits, without exponents; a dash for what there is none of."""
+    if value is None:
+        return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

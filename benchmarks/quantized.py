@@ -12,6 +12,7 @@ import platform
 import statistics
 import sys
 import time
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import onnx
 from rich.console import Console
 from rich.table import Table
 
-from answers import Faces, figures, part_of
+from answers import Faces, certain_of, figures, part_of, require_names
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.data import readers
 from fsrfer.export.onnx import write_model
@@ -43,6 +44,7 @@ def main() -> None:
     options = arguments()
     options.folder.mkdir(parents=True, exist_ok=True)
     data = [Faces.read(word, part, options.folder) for word, part in [(options.data, "valid"), *options.others]]
+    require_names(data)
     console, models = Console(width=110), {}
     for name in options.models:
         files = {FLOAT: Path(name), **{ranges: in_8(name, ranges, options) for ranges in options.ranges}}
@@ -81,10 +83,10 @@ def arguments() -> argparse.Namespace:
 def in_8(name: str, ranges: Method, options: argparse.Namespace) -> Path:
     """The file of a model in 8 bits, made unless it is there."""
     model = ExpressionModel(name, 1)
-    target: Path = options.folder / f"{model.sha256[:16]}-{ranges}-{options.seen}.onnx"
+    reader, path = readers.parse_source(options.data)
+    seen = at_all_sizes(readers.read(reader, path, "train"), model.info, options.seen)
+    target: Path = options.folder / f"{model.sha256[:16]}-{ranges}-{sha256(seen.tobytes()).hexdigest()[:16]}.onnx"
     if not target.is_file():
-        ((reader, path),) = readers.parse_sources([options.data]).items()
-        seen = at_all_sizes(readers.read(reader, path, "train"), model.info, options.seen)
         write_model(in_8_bits(onnx.load_from_string(read_model(name)[0]), seen, ranges), model.info, target)
     return target
 
@@ -95,8 +97,9 @@ def accuracy(files: dict[str, Path], faces: Faces, factors: list[float]) -> Rows
     for what, path in files.items():
         model = ExpressionModel(path, 1)
         for factor in factors:
-            probabilities = faces.answers(model, factor).probabilities
-            row = figures(probabilities, faces.labels, model.info.certain_from)
+            answers = faces.answers(model, factor)
+            certain = certain_of(answers, answers.probabilities, model.info)
+            row = figures(answers.probabilities, faces.labels, certain)
             won = row["accuracy"] - rows.get(f"x{factor:g} {FLOAT}", row)["accuracy"]
             rows[f"x{factor:g} {what}"] = {"won": round(won, 2), **row}
     return rows
@@ -139,10 +142,11 @@ def machine() -> dict[str, Any]:
 def table(title: str, rows: Rows) -> Table:
     """Aligned columns."""
     drawn = Table("", title=title)
-    for column in next(iter(rows.values())):
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    for column in columns:
         drawn.add_column(column, justify="right")
     for name, row in rows.items():
-        drawn.add_row(name, *(readable(value) for value in row.values()))
+        drawn.add_row(name, *(readable(row.get(column)) for column in columns))
     return drawn
 
 

@@ -12,18 +12,21 @@ from pathlib import Path
 
 from rich.progress import track
 
+from fsrfer.cli.options import positive
 from fsrfer.data import readers
 from fsrfer.data.dataset import load_pixels
 from fsrfer.errors import FsrferError
 from fsrfer.export.quantized import LabelledFaces, at_all_sizes, quantize
+from fsrfer.files import check_outputs
 from fsrfer.recognition.model import ExpressionModel
 
 
 def main() -> int:
     """Quantise, measure, write; then tell how each factor fares."""
     options = arguments()
+    check_outputs([options.output], [options.model])
     before = ExpressionModel(options.model, threads=1).info
-    ((name, path),) = readers.parse_sources([options.data]).items()
+    name, path = readers.parse_source(options.data)
     seen = at_all_sizes(readers.read(name, path, "train"), before, options.seen)
     kept_apart = readers.read(name, path, "valid")
     pixels, heights = load_pixels(kept_apart, before.size, before.colour)
@@ -40,7 +43,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="a bundled model's name or an .onnx file")
     parser.add_argument("--data", required=True, metavar="NAME=DIR", help="with a part train and a part valid")
-    parser.add_argument("--seen", type=int, default=256, metavar="N", help="training faces for ranges (%(default)s)")
+    parser.add_argument(
+        "--seen", type=positive, default=256, metavar="N", help="training faces for ranges (%(default)s)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     return parser.parse_args()
 

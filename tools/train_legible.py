@@ -17,7 +17,7 @@ from rich.progress import track
 
 from fsrfer.data import ferplus, readers
 from fsrfer.data.dataset import fingerprint
-from fsrfer.errors import FsrferError
+from fsrfer.errors import FsrferError, InputError
 from fsrfer.export.onnx import to_onnx, write_model
 from fsrfer.folders import walk
 from fsrfer.images import SUFFIXES, load_rgb, shrink_and_restore, to_grey
@@ -109,6 +109,8 @@ def squares(sources: list[Path], seed: int) -> list[UInt8Image]:
             rgb = load_rgb(path)
             rng = np.random.default_rng([seed, len(pieces)])
             pieces += pieces_of(to_grey(rgb), detector.detect(rgb).boxes, PIECES, rng)
+    if len(pieces) <= HELD_BACK:
+        raise InputError(f"--pictures: only {len(pieces)} squares beside faces in them; name more, or larger, pictures")
     return pieces
 
 

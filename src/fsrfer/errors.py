@@ -25,6 +25,10 @@ class DataError(FsrferError):
     """A data set that does not match its published layout."""
 
 
+class AbsentError(DataError):
+    """A part of a data set that is not there, as one that its publishers keep apart."""
+
+
 class RecipeError(FsrferError):
     """A recipe, or a setting given on the command line, that makes no sense."""
 

@@ -275,3 +275,27 @@ def test_ctrl_c_leaves_no_half_written_file(toy: Path, tmp_path: Path) -> None:
     assert [path.name for path in (out / "drawn").glob(".*")] == []
     for drawing in (out / "drawn").iterdir():
         Image.open(drawing).load()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--threads", "0"], "must be a whole number of 1 or more"),
+        (["--factors", "1,8-6"], "expected numbers and ranges"),
+        (["--factors", "0-3"], "between 1 and 64"),
+        (["--factors", "1-999999999999"], "between 1 and 64"),
+        (["--factors", "65"], "between 1 and 64"),
+        (["--factors", ""], "expected numbers and ranges"),
+    ],
+)
+def test_wrong_options_of_evaluate_are_one_line(
+    toy: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    try:
+        code = main(["evaluate", str(toy), "--data", "folder=faces", *arguments])
+    except SystemExit as end:
+        code = int(str(end.code))
+    assert code == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1

@@ -5,7 +5,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from fsrfer.cli.options import path, positive
-from fsrfer.errors import DataError, FsrferWarning
+from fsrfer.errors import AbsentError, DataError, FsrferWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,7 +81,7 @@ def _parts(sources: "Mapping[str, Path]", wanted: "Sequence[str]") -> "Iterator[
     """The parts asked for; or all, without those of a published layout that are not there, as a test part kept apart.
 
     Raises:
-        DataError: a part that was asked for, or every part of a data set, cannot be read.
+        DataError: a part cannot be read, or one that was asked for, or every part of a data set, is not there.
     """
     from fsrfer.data import readers
 
@@ -93,7 +93,7 @@ def _parts(sources: "Mapping[str, Path]", wanted: "Sequence[str]") -> "Iterator[
         for split in readers.splits_of(name, place) or ("all",):
             try:
                 found.append(readers.read(name, place, split))
-            except DataError as error:
+            except AbsentError as error:
                 missing.append(error)
         if not found:
             raise missing[0]

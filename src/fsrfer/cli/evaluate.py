@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsrfer.cli.options import path
+from fsrfer.cli.options import path, positive
 from fsrfer.errors import FsrferError
 from fsrfer.model_folder import is_listed
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fsrfer.types import FloatArray, UInt8Image
+
+
+MOST = 64
+"""The largest factor: nothing is left of a face."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera", action="store_true", help="shrink faces as a poor camera does: blur, noise and JPEG besides"
     )
     parser.add_argument("--json", type=path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of ONNX Runtime")
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads of ONNX Runtime")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -149,12 +153,19 @@ def parse_factors(text: str) -> list[float]:
     try:
         for part in text.split(","):
             first, _, last = part.partition("-")
-            factors += [float(n) for n in range(int(first), int(last) + 1)] if last else [float(first)]
+            factors += _range(int(first), int(last)) if last else [float(first)]
     except ValueError:
         raise FsrferError(f"--factors {text}: expected numbers and ranges, such as 1-8 or 1,2,4") from None
-    if not factors or not all(1 <= factor <= 64 for factor in factors):
-        raise FsrferError(f"--factors {text}: factors are between 1 and 64")
+    if not all(1 <= factor <= MOST for factor in factors):
+        raise FsrferError(f"--factors {text}: factors are between 1 and {MOST}")
     return list(dict.fromkeys(factors))
+
+
+def _range(first: int, last: int) -> list[float]:
+    """All whole numbers between, one too many where they are more than there are factors."""
+    if last < first:
+        raise ValueError
+    return [float(n) for n in range(first, min(last, max(first, MOST + 1)) + 1)]
 
 
 def _table(report: dict[str, Any], title: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsrfer.data.inline import InlinePixels, PackedPixels
-from fsrfer.errors import DataError, InputError
+from fsrfer.errors import AbsentError, DataError, InputError
 from fsrfer.images import load_rgb, resize, to_grey
 from fsrfer.labels import EXPRESSIONS
 from fsrfer.types import UInt8Image
@@ -49,7 +49,7 @@ class FaceDataset:
 
     def __post_init__(self) -> None:
         if not self.samples:
-            raise DataError(f"{self.name} {self.split}: no labelled faces found; check the path and the split")
+            raise AbsentError(f"{self.name} {self.split}: no labelled faces found; check the path and the split")
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -193,9 +193,9 @@ def fingerprint(pixels: UInt8Image, votes: NDArray[np.float32]) -> str:
 
 
 def require_folder(path: Path, what: str) -> Path:
-    """The folder itself, or a `DataError` that says what it should have been."""
+    """The folder itself, or an `AbsentError` that says what it should have been."""
     if not path.is_dir():
-        raise DataError(f"{path}: {what} expected here, but there is no such folder")
+        raise AbsentError(f"{path}: {what} expected here, but there is no such folder")
     return path
 
 
@@ -203,7 +203,7 @@ def require_files(paths: Sequence[Path], what: str) -> None:
     """Check that every listed file is there, with one listing a folder.
 
     Raises:
-        DataError: some are missing; the first three are named.
+        DataError: some are missing; the first three are named. An `AbsentError` where all are.
     """
     present = {
         folder: {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
@@ -212,7 +212,8 @@ def require_files(paths: Sequence[Path], what: str) -> None:
     missing = [path for path in paths if path.name not in present[path.parent]]
     if missing:
         named = ", ".join(str(path) for path in missing[:3])
-        raise DataError(f"{what}: {len(missing)} of {len(paths)} listed pictures are missing, such as {named}")
+        kind = AbsentError if len(missing) == len(paths) else DataError
+        raise kind(f"{what}: {len(missing)} of {len(paths)} listed pictures are missing, such as {named}")
 
 
 def require_unique(names: Sequence[str], what: str) -> None:

@@ -8,6 +8,7 @@ faces in the same order with the same labels.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from fsrfer.data.dataset import FaceDataset, Sample, brought_to, digest
 from fsrfer.data.inline import PackedPixels
+from fsrfer.data.splits import usual_name
 from fsrfer.errors import DataError
 from fsrfer.files import atomic_path
 from fsrfer.labels import EXPRESSIONS
@@ -60,7 +62,7 @@ def pack(
     tensors: Tensors = {}
     parts: dict[str, dict[str, Any]] = {}
     for dataset in datasets:
-        key = f"{dataset.name}/{dataset.split}"
+        key = f"{dataset.name}/{usual_name(dataset.split)}"
         part = _part(dataset, size, colour, track)
         tensors |= {f"{key}/{name}": values for name, values in part.items()}
         parts[key] = {"faces": len(dataset), "source": _source(part), "sha256": _hash(part)}
@@ -124,8 +126,13 @@ def _part(dataset: FaceDataset, size: int | None, colour: Literal["grey", "rgb"]
         "labels": dataset.labels,
         "votes": np.array([sample.votes for sample in dataset.samples], np.float64),
         "digests": np.stack(digests),
-        "names": np.frombuffer("\n".join(sample.path.name for sample in dataset.samples).encode(), np.uint8).copy(),
+        "names": np.frombuffer(_names(dataset), np.uint8).copy(),
     }
+
+
+def _names(dataset: FaceDataset) -> bytes:
+    """One a line, in the file system's own bytes, which need not be UTF-8."""
+    return os.fsencode("\n".join(sample.path.name.replace("\n", " ") for sample in dataset.samples))
 
 
 def _slim(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -134,7 +141,7 @@ def _slim(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _samples(part: Tensors, *, sized: bool) -> Iterable[Sample]:
-    shapes, names = part["shapes"].tolist(), bytes(part["names"]).decode().split("\n")
+    shapes, names = part["shapes"].tolist(), os.fsdecode(bytes(part["names"])).split("\n")
     ends = part["shapes"].prod(1).cumsum().tolist()
     rows = zip(
         shapes, ends, names, part["heights"].tolist(), part["labels"].tolist(), part["votes"].tolist(), strict=True

@@ -79,8 +79,9 @@ def read(name: str, path: Path, split: str) -> FaceDataset:
     known, wanted = SPLITS.get(name), usual_name(split)
     if known is not None and wanted not in known:
         raise DataError(f"{name} has no split {split!r}; it has {', '.join(known)}")
-    chosen = wanted if known else split
-    return packed.read(path, name, chosen) if packed.is_pack(path) else READERS[name](path, chosen)
+    if packed.is_pack(path):
+        return packed.read(path, name, wanted)
+    return READERS[name](path, wanted if known else split)
 
 
 def splits_of(name: str, path: Path) -> tuple[str, ...]:

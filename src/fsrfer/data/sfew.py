@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fsrfer.data.dataset import FaceDataset, Sample
-from fsrfer.errors import DataError, FsrferWarning
+from fsrfer.errors import AbsentError, DataError, FsrferWarning
 from fsrfer.folders import visible_folders, walk
 from fsrfer.images import picture_suffixes
 from fsrfer.labels import index_of
@@ -41,7 +41,7 @@ def read(root: Path, split: str) -> FaceDataset:
     """
     folder = _folder(root, split)
     if folder is None:
-        raise DataError(f"{root}: {' or '.join(FOLDERS[split])} expected here, with one folder a class")
+        raise AbsentError(f"{root}: {' or '.join(FOLDERS[split])} expected here, with one folder a class")
     pictures = _pictures(folder)
     _warn_of_two_labels(folder, pictures)
     _warn_of_shared_films(root)

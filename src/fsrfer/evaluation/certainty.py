@@ -34,7 +34,7 @@ def fit_certainty(
     probabilities: Mapping[float, NDArray[np.floating]],
     effective_px: Mapping[float, NDArray[np.floating]],
     labels: NDArray[np.int64],
-    size: int,
+    left_px: Mapping[float, float],
 ) -> Certainty:
     """The rule by which certain answers are right often enough at every factor, and the most factors have some.
 
@@ -46,7 +46,7 @@ def fit_certainty(
         probabilities: N x classes for each factor.
         effective_px: N for each factor; the estimated heights.
         labels: int64, N.
-        size: side in pixels that the factors count from.
+        left_px: at each factor, the height of the faces in pixels of detail; no more than the network's input has.
 
     Returns:
         threshold 1.0 (nothing is ever certain) where no rule holds.
@@ -54,17 +54,15 @@ def fit_certainty(
     factors = sorted(probabilities)
     for count in range(len(factors), 0, -1):
         kept = {factor: probabilities[factor] for factor in factors[:count]}
-        least = 0.0 if count == len(factors) else size / factors[count - 1]
+        least = 0.0 if count == len(factors) else left_px[factors[count - 1]]
         rule = Certainty(max(PROMISE, certain_threshold(kept, labels)), least)
         if all(rule.of(rows, effective_px[factor]).sum() >= ENOUGH_CERTAIN for factor, rows in kept.items()):
             return rule
     return Certainty(1.0)
 
 
-def certain_threshold(
-    probabilities: Mapping[float, NDArray[np.floating]], labels: NDArray[np.int64], precision: float = AIM
-) -> float:
-    """The smallest probability from which, and from any higher one, answers are right often enough at every factor.
+def certain_threshold(probabilities: Mapping[float, NDArray[np.floating]], labels: NDArray[np.int64]) -> float:
+    """The smallest probability from which, and from any higher one, answers are right often enough (`AIM`) at every factor.
 
     "Any higher one" keeps a lucky dip from being taken: it must hold at each higher threshold that still leaves
     `ENOUGH_CERTAIN` answers. With fewer there is nothing to judge by.
@@ -72,23 +70,22 @@ def certain_threshold(
     Args:
         probabilities: N x classes for each factor.
         labels: int64, N.
-        precision: the share of right answers that certain ones must reach, 0..1.
 
     Returns:
         a multiple of 0.01 below 1, or 1.0 (nothing is ever certain) where none reaches it.
     """
     lowest = 1.0
     for threshold in np.arange(0.99, 0.29, -0.01).round(2):
-        if any(_too_often_wrong(rows, labels, float(threshold), precision) for rows in probabilities.values()):
+        if any(_too_often_wrong(rows, labels, float(threshold)) for rows in probabilities.values()):
             break
         lowest = float(threshold)
     return lowest
 
 
-def _too_often_wrong(rows: NDArray[np.floating], labels: NDArray[np.int64], threshold: float, precision: float) -> bool:
+def _too_often_wrong(rows: NDArray[np.floating], labels: NDArray[np.int64], threshold: float) -> bool:
     certain = rows.max(1) >= threshold
     right = (rows.argmax(1) == labels)[certain]
-    return len(right) >= ENOUGH_CERTAIN and float(right.mean()) < precision
+    return len(right) >= ENOUGH_CERTAIN and float(right.mean()) < AIM
 
 
 def selective_accuracy(

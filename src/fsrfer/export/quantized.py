@@ -20,7 +20,7 @@ from onnx.reference import ReferenceEvaluator
 
 from fsrfer.data.dataset import FaceDataset, load_pixels
 from fsrfer.errors import ModelError
-from fsrfer.evaluation.certainty import PROMISE, Certainty
+from fsrfer.evaluation.certainty import ENOUGH_CERTAIN, PROMISE, Certainty
 from fsrfer.evaluation.metrics import soft_confusion
 from fsrfer.export.onnx import write_model
 from fsrfer.export.release import FACTORS, Track, figures, rounded, shrunk
@@ -33,6 +33,9 @@ Method = Literal["MinMax", "Percentile", "Entropy"]
 """How the range of values is chosen that 8 bits stand for, by ONNX Runtime's names."""
 
 METHODS: tuple[Method, ...] = get_args(Method)
+
+RANGE: Method = "MinMax"
+"""What bundled models were made with."""
 
 PERCENTILE = 99.999
 
@@ -73,7 +76,6 @@ def quantize(
     seen: UInt8Image,
     valid: LabelledFaces,
     target: Path,
-    method: Method = "MinMax",
     track: Track = iter,
 ) -> ModelInfo:
     """Write a model in 8 bits as a sealed file that says what it is worth.
@@ -85,7 +87,6 @@ def quantize(
         seen: uint8, N x size x size (x 3), as for `in_8_bits`.
         valid: `measure` goes by them.
         target: the new ``.onnx`` file.
-        method: as for `in_8_bits`.
         track: wraps the factors, to show progress.
 
     Returns:
@@ -96,15 +97,16 @@ def quantize(
             answers are right.
     """
     before = ExpressionModel(name, threads=1)
-    graph = in_8_bits(onnx.load_from_string(read_model(name)[0]), seen, method)
-    made = {"from": before.sha256, "faces": len(seen), "range": method}
+    graph = in_8_bits(onnx.load_from_string(read_model(name)[0]), seen)
+    made = {"from": before.sha256, "faces": len(seen), "range": RANGE}
     info = replace(before.info, name=f"{before.info.name}-int8", training={**before.info.training, "int8": made})
     with TemporaryDirectory() as folder:
         draft = Path(folder, "draft.onnx")
         write_model(graph, info, draft)
         complete = measure(ExpressionModel(draft, threads=1), valid, track)
     for factor, row in complete.accuracy[valid.split].items():
-        if row["certain_accuracy"] is not None and row["certain_accuracy"] < PROMISE:
+        enough = row["certain_share"] * len(valid.labels) >= ENOUGH_CERTAIN
+        if enough and row["certain_accuracy"] < PROMISE:
             raise ModelError(
                 f"{name}: in 8 bits only {row['certain_accuracy']:.1%} of certain answers are right at {factor}"
             )
@@ -127,7 +129,7 @@ def measure(model: ExpressionModel, valid: LabelledFaces, track: Track = iter) -
     return replace(model.info, accuracy={valid.split: accuracy}, confusion=confusion)
 
 
-def in_8_bits(model: onnx.ModelProto, seen: UInt8Image, method: Method = "MinMax") -> onnx.ModelProto:
+def in_8_bits(model: onnx.ModelProto, seen: UInt8Image, method: Method = RANGE) -> onnx.ModelProto:
     """The same network with its convolutions in 8 bits.
 
     Kernels keep 7 bits, with a step of its own for each output channel: with 8, sums overflow on processors without VNNI, whose

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -70,14 +71,16 @@ def release(
     calibration = fit_calibration(views, labels, degree)
     unseen = crossfitted(views, labels, degree)
     heights_seen = {factor: info.size * 2.0 ** rows.octaves.mean(0) for factor, rows in views.items()}
-    certainty = fit_certainty(unseen, heights_seen, labels, info.size)
+    height = float(np.median(heights))
+    left_px = {factor: _rounded_down(min(info.size, height / factor)) for factor in views}
+    certainty = fit_certainty(unseen, heights_seen, labels, left_px)
     complete = replace(
         info,
         temperatures={f"{info.size / f:g}": _temperature(f, calibration) for f in FACTORS},
         certain_from=certainty.threshold,
-        certain_px=round(certainty.least_px, 2),
+        certain_px=certainty.least_px,
         confusion={
-            f"{np.median(heights) / factor:g}": rounded(soft_confusion(view_probabilities(rows, calibration), labels))
+            f"{height / factor:g}": rounded(soft_confusion(view_probabilities(rows, calibration), labels))
             for factor, rows in views.items()
         },
         accuracy={
@@ -90,11 +93,19 @@ def release(
     calibrated = Calibrated(network, calibration)
     graph = to_onnx(calibrated, 1 if info.colour == "grey" else 3, info.size)
     store_bytes(graph)
-    write_model(graph, complete, target)
     few = slice(256)
-    # Faces that were enlarged are not quite the same after they were shrunk by a factor of 1.
-    check_parity(target, shrunk(faces[few], heights[few], 1), view_probabilities(views[1].first, calibration)[few])
+    with TemporaryDirectory() as folder:
+        draft = Path(folder, "draft.onnx")
+        write_model(graph, complete, draft)
+        # Faces that were enlarged are not quite the same after they were shrunk by a factor of 1.
+        check_parity(draft, shrunk(faces[few], heights[few], 1), view_probabilities(views[1].first, calibration)[few])
+    write_model(graph, complete, target)
     return complete
+
+
+def _rounded_down(px: float) -> float:
+    """To two places, as the file keeps it: the faces that it was chosen for must reach it."""
+    return math.floor(100 * px) / 100
 
 
 @torch.no_grad()

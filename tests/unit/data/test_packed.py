@@ -1,5 +1,7 @@
 """Packs hold data sets as they were, and tell what is wrong with them in one line."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,6 +89,42 @@ def test_what_is_not_there_is_left_out_unless_it_was_asked_for(sources, tmp_path
     assert "ferplus train 12, ferplus valid 12 faces" in told.out
     assert main(["data", "pack", "--data", sources[0], "--split", "test", "-o", target]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_there_and_wrong_is_told(sources, tmp_path, capsys):
+    (tmp_path / "mine" / "train" / "happy").rename(tmp_path / "mine" / "train" / "cheese")
+    assert (
+        main(["data", "pack", "--data", f"folder={tmp_path / 'mine'}", "-o", str(tmp_path / "faces.safetensors")]) == 2
+    )
+    assert "cheese" in capsys.readouterr().err
+    assert not (tmp_path / "faces.safetensors").exists()
+
+
+def pictures(folder, count):
+    """Plain pictures in the folder of a class; the data set that it is in."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        Image.fromarray(np.full((20, 20), 40 * number, np.uint8)).save(folder / f"{number}.png")
+    return folder.parents[1]
+
+
+def test_a_part_is_found_by_any_of_its_usual_names(tmp_path):
+    sources = pictures(tmp_path / "val" / "happy", 2)
+    target = tmp_path / "faces.safetensors"
+    assert main(["data", "pack", "--data", f"folder={sources}", "--split", "val", "-o", str(target)]) == 0
+    assert readers.splits_of("folder", target) == ("valid",)
+    assert len(readers.read("folder", target, "val")) == len(readers.read("folder", target, "valid")) == 2
+
+
+def test_names_that_are_no_text_or_of_two_lines_are_packed(tmp_path):
+    sources = pictures(tmp_path / "train" / "happy", 2)
+    one, other = sorted((tmp_path / "train" / "happy").iterdir())
+    one.rename(one.with_name(os.fsdecode(b"a\xe7ade.png")))
+    other.rename(other.with_name("two\nlines.png"))
+    target = tmp_path / "faces.safetensors"
+    assert main(["data", "pack", "--data", f"folder={sources}", "-o", str(target)]) == 0
+    names = {sample.path.name for sample in readers.read("folder", target, "train").samples}
+    assert names == {os.fsdecode(b"a\xe7ade.png"), "two lines.png"}
 
 
 def test_the_same_faces_make_the_same_pack(sources, made, tmp_path):

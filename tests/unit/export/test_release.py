@@ -171,6 +171,15 @@ def test_a_model_that_computes_something_else_is_refused(network, faces, tmp_pat
         check_parity(tmp_path / "m.onnx", faces[0], expected[::-1])
 
 
+def test_a_model_that_is_refused_replaces_no_file(network, faces, tmp_path, monkeypatch):
+    target = tmp_path / "m.onnx"
+    target.write_bytes(b"an older model")
+    monkeypatch.setattr("fsrfer.export.release.PARITY", -1.0)
+    with pytest.raises(ModelError, match=r"differ from the network's"):
+        release(network, INFO, *faces, HEIGHTS, "made valid", target)
+    assert target.read_bytes() == b"an older model"
+
+
 def test_the_file_names_no_place_it_was_made_in(network, tmp_path):
     write_model(to_onnx(network, 1, 16), INFO, tmp_path / "m.onnx")
     data = (tmp_path / "m.onnx").read_bytes()

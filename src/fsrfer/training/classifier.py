@@ -102,7 +102,7 @@ def check_given(recipe: ClassifierRecipe, given: Given) -> None:
         theirs = finished_classifier(folder)
         if theirs.input != recipe.input or [*theirs.networks.values()] != [recipe.networks[name]]:
             raise RecipeError(
-                f"{folder}: not a run of {recipe.name}'s network {name}; give its own folder in {NETWORKS}/"
+                f"{folder}: not a run of {recipe.name}'s network {name} with these settings; give its own folder in {NETWORKS}/"
             )
 
 
@@ -359,7 +359,12 @@ def describe(trained: Trained) -> ModelInfo:
 
 
 def _steps(settings: NetworkSettings) -> dict[str, Any]:
-    return {"seed": settings.seed, "steps": settings.loop.max_steps, "teachers": settings.teachers}
+    return {
+        "seed": settings.seed,
+        "steps": settings.loop.max_steps,
+        "start": settings.start or "scratch",
+        "teachers": settings.teachers,
+    }
 
 
 def _origin(recipe: ClassifierRecipe, data: TrainingData, given: Given) -> dict[str, Any]:

@@ -47,7 +47,11 @@ def test_members_are_the_very_networks_of_the_recipe(tmp_path):
     folders = {name: run(tmp_path / name, only(recipe, name)) for name in recipe.networks}
     check_given(recipe, Given(members=folders))
     swapped = Given(members={"first": folders["second"]})
-    require_refusal(recipe, swapped, "second: not a run of tiny's network first; give its own folder in networks/")
+    require_refusal(
+        recipe,
+        swapped,
+        "second: not a run of tiny's network first with these settings; give its own folder in networks/",
+    )
     shorter = tiny_classifier("networks.first.loop.max_steps=9")
     require_refusal(shorter, Given(members=folders), "first: not a run of tiny's network first")
     require_refusal(recipe, Given(members={"first": run(tmp_path / "whole", recipe)}), "not a run of tiny's network")

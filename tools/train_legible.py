@@ -105,7 +105,10 @@ def squares(sources: list[Path], seed: int) -> list[UInt8Image]:
     detector = Detector("default", 1)
     pieces: list[UInt8Image] = []
     for source in sources:
-        for path in walk(source, SUFFIXES).files if source.is_dir() else [source]:
+        found = walk(source, SUFFIXES) if source.is_dir() else None
+        if found and found.unreadable:
+            raise InputError(f"{found.unreadable[0][0]}: the folder cannot be read ({found.unreadable[0][1]})")
+        for path in found.files if found else [source]:
             rgb = load_rgb(path)
             rng = np.random.default_rng([seed, len(pieces)])
             pieces += pieces_of(to_grey(rgb), detector.detect(rgb).boxes, PIECES, rng)

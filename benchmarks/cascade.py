@@ -13,19 +13,18 @@ All are compared with the large model where it averages every face with its mirr
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from answers import Faces, certain_of, figures
 from fsrfer.cli.evaluate import parse_factors
 from fsrfer.files import write_text
 from fsrfer.recognition.model import ExpressionModel
-from measuring import readable, run
+from measuring import columns_of, figure_table, run
 
 MIRRORED_BELOW = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -51,8 +50,8 @@ def main() -> None:
             name: {**row, **{f"{what} won": round(row[what] - whole[what], 2) for what in COMPARED}}
             for name, row in rows.items()
         }
-        console.print(table(f"{faces.name} x{factor:g}", report[f"x{factor:g}"]))
-    console.print(table("worst of all factors", worst(report)))
+        console.print(figure_table(f"{faces.name} x{factor:g}", report[f"x{factor:g}"]))
+    console.print(figure_table("worst of all factors", worst(report)))
     if options.json:
         write_text(options.json, json.dumps({"command": sys.argv, "factors": report}, indent=2) + "\n")
 
@@ -103,26 +102,10 @@ def worst(report: dict[str, dict[str, Row]]) -> dict[str, Row]:
             what: (max if what in LARGEST_IS_WORST else min)(
                 rows[name][what] for rows in report.values() if what in rows[name]
             )
-            for what in _columns(rows[name] for rows in report.values())
+            for what in columns_of(rows[name] for rows in report.values())
         }
         for name in names
     }
-
-
-def _columns(rows: Iterable[Row]) -> list[str]:
-    """All that any row has a figure of."""
-    return list(dict.fromkeys(column for row in rows for column in row))
-
-
-def table(title: str, rows: dict[str, Row]) -> Table:
-    """Aligned columns."""
-    drawn = Table("", title=title)
-    columns = _columns(rows.values())
-    for column in columns:
-        drawn.add_column(column.replace("_", " "), justify="right")
-    for name, row in rows.items():
-        drawn.add_row(name, *(readable(row.get(column)) for column in columns))
-    return drawn
 
 
 if __name__ == "__main__":

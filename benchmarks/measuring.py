@@ -4,11 +4,12 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.table import Table
 
 from fsrfer.errors import FsrferError
 from fsrfer.types import UInt8Image
@@ -87,3 +88,18 @@ def readable(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def columns_of(rows: Iterable[Mapping[str, float]]) -> list[str]:
+    """All that any row has a figure of, in order."""
+    return list(dict.fromkeys(column for row in rows for column in row))
+
+
+def figure_table(title: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
+    """Rows of figures in aligned columns."""
+    table, columns = Table("", title=title), columns_of(rows.values())
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for name, row in rows.items():
+        table.add_row(name, *(readable(row.get(column)) for column in columns))
+    return table

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import onnx
 from rich.console import Console
-from rich.table import Table
 
 from answers import Faces, certain_of, figures, part_of, require_names
 from fsrfer.cli.evaluate import parse_factors
@@ -29,7 +28,8 @@ from fsrfer.export.onnx import write_model
 from fsrfer.export.quantized import METHODS, Method, at_all_sizes, in_8_bits
 from fsrfer.files import write_text
 from fsrfer.recognition.model import ExpressionModel, read_model
-from measuring import instructions, processor, readable, run
+from fsrfer.types import UInt8Image
+from measuring import figure_table, instructions, processor, run
 
 FLOAT = "float32"
 
@@ -45,16 +45,19 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     data = [Faces.read(word, part, options.folder) for word, part in [(options.data, "valid"), *options.others]]
     require_names(data)
+    reader, path = readers.parse_source(options.data)
+    training = readers.read(reader, path, "train")
     console, models = Console(width=110), {}
     for name in options.models:
-        files = {FLOAT: Path(name), **{ranges: in_8(name, ranges, options) for ranges in options.ranges}}
+        seen = at_all_sizes(training, ExpressionModel(name, 1).info, options.seen)
+        files = {FLOAT: Path(name), **{ranges: in_8(name, ranges, seen, options.folder) for ranges in options.ranges}}
         found = {
             "accuracy": {faces.name: accuracy(files, faces, options.factors) for faces in data},
             "time": {f"threads: {threads}": times(files, threads, options.rounds) for threads in options.threads},
         }
         models[name] = found
         for title, rows in (*found["accuracy"].items(), *found["time"].items()):
-            console.print(table(f"{name}, {title}", rows))
+            console.print(figure_table(f"{name}, {title}", rows))
     facts = machine()
     console.print("\n".join(f"{fact}: {value}" for fact, value in facts.items()), style="dim")
     if options.json:
@@ -80,12 +83,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def in_8(name: str, ranges: Method, options: argparse.Namespace) -> Path:
-    """The file of a model in 8 bits, made unless it is there."""
+def in_8(name: str, ranges: Method, seen: UInt8Image, folder: Path) -> Path:
+    """The file of a model in 8 bits, with ranges by some faces; made unless it is there."""
     model = ExpressionModel(name, 1)
-    reader, path = readers.parse_source(options.data)
-    seen = at_all_sizes(readers.read(reader, path, "train"), model.info, options.seen)
-    target: Path = options.folder / f"{model.sha256[:16]}-{ranges}-{sha256(seen.tobytes()).hexdigest()[:16]}.onnx"
+    target = folder / f"{model.sha256[:16]}-{ranges}-{sha256(seen.tobytes()).hexdigest()[:16]}.onnx"
     if not target.is_file():
         write_model(in_8_bits(onnx.load_from_string(read_model(name)[0]), seen, ranges), model.info, target)
     return target
@@ -137,17 +138,6 @@ def machine() -> dict[str, Any]:
     """What a reader needs to compare figures."""
     versions = {name: metadata.version(name) for name in ("fsrfer", "onnxruntime", "onnx")}
     return {"processor": processor(), "8 bits by": instructions(), "system": platform.platform(), **versions}
-
-
-def table(title: str, rows: Rows) -> Table:
-    """Aligned columns."""
-    drawn = Table("", title=title)
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    for column in columns:
-        drawn.add_column(column, justify="right")
-    for name, row in rows.items():
-        drawn.add_row(name, *(readable(row.get(column)) for column in columns))
-    return drawn
 
 
 if __name__ == "__main__":

@@ -94,10 +94,10 @@ def main() -> None:
     counts = votes_of(faces, readers.parse_sources([options.data])["ferplus"])
     people = [with_a_voter(counts, asked) for asked in track(range(1, VOTERS), "voters", transient=True)]
     estimated = others(counts)
+    asked = [(name, factor) for name in options.models for factor in options.factors]
     judged = {
         f"{name}, x{factor:g}": judge(model_choices(name, faces, factor), counts, people[-1])
-        for name in options.models
-        for factor in track(options.factors, name, transient=True)
+        for name, factor in track(asked, "models", transient=True)
     }
     console = Console(width=120)
     console.print(agreement_table(f"{len(counts)} faces of {faces.name}", people, judged))

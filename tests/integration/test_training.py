@@ -145,7 +145,7 @@ def test_a_model_file_tells_the_size_as_its_run_does_and_what_it_was_made_of(fin
     assert (spoiled["degradation"], plain["degradation"]) == ("by_camera", "plainly")
     assert spoiled["factors"] != plain["factors"]
     told = model.info.training
-    assert told["networks"]["second"] == {"seed": 5, "steps": 6, "start": "scratch", "teachers": ["first"]}
+    assert told["networks"]["second"] == {"seed": 5, "steps": 6, "teachers": ["first"]}
     assert told["data_sha256"].keys() == json.loads((run / "origin.json").read_text("utf-8"))["data"].keys()
 
 

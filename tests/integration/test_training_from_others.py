@@ -11,8 +11,9 @@ from safetensors.numpy import load_file
 
 import unpack_model
 from fsrfer.errors import TrainingError
-from fsrfer.recipes.schema import load_recipe, save_recipe
+from fsrfer.recipes.schema import load_recipe, save_recipe, shortened
 from fsrfer.recognition.model import ExpressionModel
+from fsrfer.training.classifier import Given, describe, train_classifier
 from fsrfer.training.finished import load_predictor
 from support.made_faces import pattern
 from support.tiny_recipes import tiny_classifier
@@ -180,9 +181,12 @@ def test_a_network_may_start_from_one_above_it(fabric, finished_tiny, rafdb, tmp
         taught={"first": [], "second": ["first"], "third": ["first"]},
     )
     members = {name: finished_tiny / "networks" / name for name in ("first", "second")}
-    run = trained(fabric, recipe, rafdb, tmp_path, steps=1, members=members)
-    second, third = (load_file(run / "networks" / name / "model.safetensors") for name in ("second", "third"))
+    finished = train_classifier(fabric, shortened(recipe, 1), {"rafdb": rafdb}, tmp_path, Given(members=members), 1)
+    second, third = (load_file(tmp_path / "networks" / name / "model.safetensors") for name in ("second", "third"))
     np.testing.assert_allclose(third["stem.0.weight"], second["stem.0.weight"], atol=1e-7)
+    told = describe(finished).training["networks"]
+    assert told["third"]["start"] == "second"
+    assert "start" not in told["second"]
 
 
 def test_a_network_may_start_from_one_of_another_recipe_that_teaches_it(

@@ -359,12 +359,8 @@ def describe(trained: Trained) -> ModelInfo:
 
 
 def _steps(settings: NetworkSettings) -> dict[str, Any]:
-    return {
-        "seed": settings.seed,
-        "steps": settings.loop.max_steps,
-        "start": settings.start or "scratch",
-        "teachers": settings.teachers,
-    }
+    start = {"start": settings.start} if settings.start else {}
+    return {"seed": settings.seed, "steps": settings.loop.max_steps, **start, "teachers": settings.teachers}
 
 
 def _origin(recipe: ClassifierRecipe, data: TrainingData, given: Given) -> dict[str, Any]:
